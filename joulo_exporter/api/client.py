@@ -18,12 +18,11 @@ from joulo_exporter import __version__
 from joulo_exporter.api.failures import (
     TRANSPORT_ERRORS,
     LostConnectionError,
-    compared,
     status_failure,
     timeout_failure,
     transport_failure,
 )
-from joulo_exporter.config.files import Secret
+from joulo_exporter.config.files import Secret, compared
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers

@@ -6,7 +6,6 @@ The meanings of statuses are those of the vendor's page on errors; gateways in f
 import os
 import re
 import ssl
-import string
 import sys
 from collections.abc import Mapping
 from datetime import UTC
@@ -18,7 +17,7 @@ import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
-from joulo_exporter.config.files import Secret
+from joulo_exporter.config.files import Secret, compared
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import (
     ApiConnectionError,
@@ -55,7 +54,6 @@ _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways
 _READ_LENGTH = 1000
 _SHOWN_LENGTH = 80
 _TELLTALE_LENGTH = 8
-_NOT_COMPARED = bytes(set(range(256)) - set((string.ascii_letters + string.digits).encode()))
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -230,8 +228,3 @@ def _gives_away(text: str, token: Secret | None) -> bool:
     shown, hidden = compared(text.encode()), compared(token.reveal().encode())
     length = min(_TELLTALE_LENGTH, len(hidden))
     return any(hidden[start : start + length] in shown for start in range(len(hidden) - length + 1))
-
-
-def compared(text: bytes) -> bytes:
-    """Return the ASCII letters and digits of a text, in small letters: the slug of a nickname has other signs."""
-    return text.lower().translate(None, _NOT_COMPARED)
