@@ -12,15 +12,14 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 import joulo_exporter
-from joulo_exporter.accounts import account_settings
+from joulo_exporter.accounts import plans
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import AccountLedger, Batches, Database
+from joulo_exporter.ledger import Batches, Database
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.poller import Poller
+from joulo_exporter.poller.poller import Poller
 
 PACKAGE = Path(joulo_exporter.__file__).parent
 JSON = Path(__file__).parents[1] / "tests/fixtures/chargers.json"
@@ -60,14 +59,16 @@ async def walk(trace: Trace) -> bytes:
     application = web.Application()
     application.router.add_get("/chargers", chargers)
     database = Database(None)
-    batches, ledger = Batches(database), AccountLedger(database, "", configured_labels={}, vehicles={})
+    batches = Batches(database)
     exposition = Exposition(process_registry("0", ConfigReloads(successful=True, succeeded_at_seconds=0)))
-    async with TestServer(application) as api, open_session(connection_limit=1) as session:
+    async with TestServer(application) as api, open_session() as session:
         url = str(api.make_url("")).rstrip("/")
         config = load_config(None, {"JOULO_TOKEN": "joulo_of_a_test", "JOULO_API_URL": url})
-        client = JouloClient(session, config.api, token=Secret("joulo_of_a_test"))
-        settings, clock, slots = account_settings(config, None), SystemClock(), asyncio.Semaphore(1)
-        poller = Poller(client, ledger, settings, publish, offload=batches, clock=clock, request_slots=slots)
+        (plan,), clock, slots = plans(config), SystemClock(), asyncio.Semaphore(1)
+        client = JouloClient(session, config.api, token=plan.token)
+        poller = Poller(
+            client, plan.ledger(database), plan, publish, offload=batches, clock=clock, request_slots=slots
+        )
         polling = asyncio.create_task(poller.run())
         await asyncio.wait_for(published, 30)
         body = await exposition.scrape(openmetrics=False, compressed=False, names=frozenset())

@@ -7,22 +7,22 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 
 import aiohttp
-import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.config.files import Secret, TokenSource
-from joulo_exporter.config.schema import COUNTED_TWICE, PUBLIC_COLLECTORS, AccountConfig, ApiConfig, Config
+from joulo_exporter.config.files import Secret
+from joulo_exporter.config.schema import COUNTED_TWICE, AccountConfig, Config
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import PUBLIC_ACCOUNT, AccountLedger, Batches, Database, keep_configured
+from joulo_exporter.ledger import AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
-from joulo_exporter.poller import Poller, PollSettings
+from joulo_exporter.poller.endpoint import Plan
+from joulo_exporter.poller.poller import Poller
 from joulo_exporter.snapshot import Snapshot
 
 _logger = logging.getLogger(__name__)
@@ -34,41 +34,20 @@ _LATER_FIRST_REQUESTS_PER_S = 10
 """First requests per second to endpoints that are asked seldom, all accounts together."""
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """Everything that one account's poller depends on: a reload leaves a poller with an unchanged plan alone."""
-
-    key: str
-    """The account's name, or an empty text."""
-    source: TokenSource | None
-    token: Secret | None
-    """``None``, as is its source, for the public price feed."""
-    api: ApiConfig
-    chargers: Mapping[str, str]
-    settings: PollSettings
-
-
 def plans(config: Config) -> tuple[Plan, ...]:
-    """Return a plan for each account, and one for the public price feed where it is on; reads the tokens.
+    """Return a plan for each account, and in the first shard one for the price feed if it is on; reads the tokens.
 
     Raises:
         ConfigError: a token cannot be read, or two accounts have the same one.
     """
-    others: dict[Secret, str] = {}
-    accounts = tuple(
-        Plan(
-            key=account.name or "",
-            source=account.token,
-            token=own_token(account, others),
-            api=config.api,
-            chargers=config.chargers,
-            settings=account_settings(config, account.name),
-        )
-        for account in config.accounts
-    )
-    return (*accounts, _public_plan(config)) if ERE_PRICE.name in config.collectors else accounts
+    others: dict[Secret | None, str] = {}
+    common = replace(config, accounts=())
+    accounts = tuple(Plan(common, account, own_token(account, others)) for account in config.accounts)
+    has_price_feed = ERE_PRICE.name in config.collectors and config.shard.holds(None)
+    return (*accounts, Plan(common)) if has_price_feed else accounts
 
 
-def own_token(account: AccountConfig, others: dict[Secret, str]) -> Secret:
+def own_token(account: AccountConfig, others: dict[Secret | None, str]) -> Secret:
     """Read the token of an account, and add it to those of the others, with their names.
 
     Raises:
@@ -80,45 +59,20 @@ def own_token(account: AccountConfig, others: dict[Secret, str]) -> Secret:
     return token
 
 
-def _public_plan(config: Config) -> Plan:
-    """Return the plan of the public price feed, without anything of an account."""
-    settings = replace(account_settings(config, None), collectors=PUBLIC_COLLECTORS, public=True)
-    api = replace(config.api, url=config.api.ere_price_url.removesuffix(ERE_PRICE.path))
-    return Plan(key=PUBLIC_ACCOUNT, source=None, token=None, api=api, chargers={}, settings=settings)
-
-
-def account_settings(config: Config, account: str | None) -> PollSettings:
-    """Return the settings of the poller of an account."""
-    return PollSettings(
-        account=account,
-        intervals=config.intervals,
-        stale_after_s=config.stale_after_s,
-        page_interval_s=config.history.page_interval_s,
-        resync_interval_s=config.history.resync_interval_s,
-        tags=config.tags,
-        collectors=config.collectors - PUBLIC_COLLECTORS,
-    )
-
-
-def spread_settings(settings: PollSettings, position: int, accounts: int) -> PollSettings:
-    """Return an account's settings with its own delays among the accounts that start at the same time.
+def first_delays(intervals: Mapping[str, float], position: int, accounts: int) -> dict[str, float]:
+    """Return the least seconds before an account's first requests, among the accounts that start at the same time.
 
     First requests are spread over the interval of ``/chargers``; those to endpoints that are asked seldom go out
     at ten a second at most: all at once, as after a long stop, they would double the load of the first minute.
     """
-    spread_s = max(settings.intervals["chargers"], accounts / _LATER_FIRST_REQUESTS_PER_S)
-    delays = {
-        name: min(interval_s, spread_s) * position / accounts for name, interval_s in settings.intervals.items()
-    }
-    return replace(settings, first_delays=delays)
+    spread_s = max(intervals["chargers"], accounts / _LATER_FIRST_REQUESTS_PER_S)
+    return {name: min(interval_s, spread_s) * position / accounts for name, interval_s in intervals.items()}
 
 
 @dataclass(eq=False)
 class _RunningAccount:
     """The poller of one account, and the state of the account's token file."""
 
-    plan: Plan
-    """The plan, with the token in use."""
     poller: Poller
     task: asyncio.Task[None]
     file_unreadable: bool = False
@@ -153,7 +107,7 @@ class Accounts:
     @property
     def secrets(self) -> Iterable[Secret]:
         """Return the tokens in use, and those that they have replaced."""
-        in_use = [running.plan.token for running in self._running.values()]
+        in_use = [running.poller.plan.token for running in self._running.values()]
         return [token for token in (*in_use, *self._replaced_tokens.values()) if token is not None]
 
     def served(self) -> Exposition:
@@ -163,7 +117,7 @@ class Accounts:
             pollers = [running.poller for running in self._running.values()]
             for poller in pollers:
                 if poller.shown_until_mono_s <= mono_s:
-                    poller.drop_stale()
+                    poller.publish_snapshot()
             self._shown_until_mono_s = min((each.shown_until_mono_s for each in pollers), default=math.inf)
         return self.exposition
 
@@ -192,17 +146,18 @@ class Accounts:
         """
         async with self._changing:
             plans_by_key = {plan.key: plan for plan in wanted}
-            running = {key: running.plan for key, running in self._running.items()}
+            running = {key: running.poller.plan for key, running in self._running.items()}
             starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
             # Together: one after the other, they would wait for two commits.
             noted = self.offload(keep_configured, self.database, plans_by_key.keys())
-            ledgers, _ = await asyncio.gather(asyncio.gather(*map(self._ledger, starting)), noted)
+            ledgers, _ = await asyncio.gather(
+                asyncio.gather(*(self.offload(plan.ledger, self.database) for plan in starting)), noted
+            )
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
             self.exposition.keep_only(plans_by_key)
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-                settings = spread_settings(plan.settings, position, len(starting))
-                self._start(plan, settings, ledger)
+                self._start(plan, ledger, first_delays(plan.config.intervals, position, len(starting)))
                 await asyncio.sleep(0)  # a thousand in a row would hold up the loop
 
     async def restored(self, within_s: float) -> None:
@@ -221,34 +176,24 @@ class Accounts:
         for key in list(self._running):
             await self._stop(key, gently=False)
 
-    def _ledger(self, plan: Plan) -> Awaitable[AccountLedger]:
-        return self.offload(
-            AccountLedger,
-            self.database,
-            plan.key,
-            configured_labels=plan.chargers,
-            vehicles=plan.settings.tags.vehicles,
-            max_power_kw=plan.api.max_power_kw,
-        )
-
-    def _start(self, plan: Plan, settings: PollSettings, ledger: AccountLedger) -> None:
+    def _start(self, plan: Plan, ledger: AccountLedger, delays: Mapping[str, float]) -> None:
         client = JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
         poller = self._former.pop(plan.key, None)
         if poller is not None:
-            poller.configure(client, ledger, settings)
+            poller.configure(client, ledger, plan)
         else:
             poller = Poller(
                 client,
                 ledger,
-                settings,
+                plan,
                 lambda snapshot: self._publish(plan.key, snapshot),
                 offload=self.offload,
                 clock=self.clock,
                 request_slots=self.request_slots,
             )
-        task = asyncio.create_task(poller.run(), name=f"poller {plan.key}")
+        task = asyncio.create_task(poller.run(delays), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
-        self._running[plan.key] = _RunningAccount(plan, poller, task)
+        self._running[plan.key] = _RunningAccount(poller, task)
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         """End the refreshes; if ``gently``, finish and record a request under way first."""
@@ -268,43 +213,35 @@ class Accounts:
         """
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
-            for running, content in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
-                read = self._unless_shared(running, content)
-                named = running.plan.settings.log_fields
+            for running, read in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
+                named = running.poller.plan.log_fields
                 was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
                 if running.file_unreadable and not was_unreadable:
                     event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
                 elif was_unreadable and not running.file_unreadable:
                     event(_logger, "info", "the token can be read again", **named)
-                if isinstance(read, Secret) and read != running.plan.token:
+                if isinstance(read, Secret) and read != running.poller.plan.token:
                     event(_logger, "info", "the token has changed and the new one is used", **named)
                     await self._rotate(running, read)
-
-    def _unless_shared(self, running: _RunningAccount, read: Secret | ConfigError) -> Secret | ConfigError:
-        """Return the content of a token file, or a fault in place of a new token that another account has."""
-        source = running.plan.source
-        if source is not None and isinstance(read, Secret) and read != running.plan.token:
-            for key, other in self._running.items():
-                if other.plan.token == read:
-                    return source.where.fault(COUNTED_TWICE.format(f"account {key}"))
-        return read
 
     async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
         """Go on with a new token, under the throttle of the former one."""
         async with self._changing:
-            if self._running.get(running.plan.key) is running:  # no reload has ended or replaced it
-                self._replaced_tokens[running.plan.key] = running.plan.token
-                await self._stop(running.plan.key, gently=True)
-                self._start(replace(running.plan, token=token), running.plan.settings, running.poller.ledger)
+            plan = running.poller.plan
+            if self._running.get(plan.key) is running:  # no reload has ended or replaced it
+                self._replaced_tokens[plan.key] = plan.token
+                await self._stop(plan.key, gently=True)
+                self._start(replace(plan, token=token), running.poller.ledger, {})
 
 
-def _read_tokens(accounts: Iterable[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
-    """Yield the token of each account that has it in a file, or why it cannot be read."""
+def _read_tokens(accounts: Sequence[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
+    """Yield the token of each account that has it in a file, or why it cannot be used."""
+    others = {running.poller.plan.token: running.poller.plan.key for running in accounts}
     for running in accounts:
-        source = running.plan.source
-        if source is not None and source.path is not None:
+        account = running.poller.plan.account
+        if account is not None and account.token.path is not None:
             try:
-                yield running, source.read()
+                yield running, own_token(account, others)
             except ConfigError as error:
                 yield running, error
 

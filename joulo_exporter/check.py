@@ -5,25 +5,27 @@ import contextlib
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
+from http import HTTPStatus
 from pathlib import Path
 
-from joulo_exporter.accounts import account_settings, own_token
+from joulo_exporter.accounts import own_token
 from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import Config
 from joulo_exporter.errors import (
-    ApiScopeError,
+    ApiRefusalError,
     ConfigError,
     LedgerDamagedError,
     LedgerError,
     LedgerLockedError,
     LedgerVersionError,
 )
-from joulo_exporter.ledger import FILE_NAME, AccountLedger, Batches, Database, EndpointRecord
+from joulo_exporter.ledger import FILE_NAME, Batches, Database, EndpointRecord
 from joulo_exporter.ledger.reader import read_ledger
 from joulo_exporter.ledger.storage import LOCK_NAME
-from joulo_exporter.poller import Poller
+from joulo_exporter.poller.endpoint import Plan
+from joulo_exporter.poller.poller import Poller
 
 _DAMAGED = (
     "the exporter puts it aside when it starts, and reads the history anew; if there is a backup, restore it first"
@@ -44,7 +46,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
         return True
     is_well = True
     recorded: dict[str, dict[str, EndpointRecord]] = {}
-    tokens: dict[Secret, str] = {}
+    tokens: dict[Secret | None, str] = {}
     database, note, may_ask = _open_ledger(config.storage_path)
     if note is not None:
         say(note)
@@ -53,7 +55,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     offload = Batches(database)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(offload.close)
-        session = await stack.enter_async_context(open_session(connection_limit=1))
+        session = await stack.enter_async_context(open_session())
         for account in config.accounts:
             say(f"Account {account.name or '(without a name)'}, {account.token.shown}:")
             token = None
@@ -66,7 +68,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
             if token is None and may_ask:
                 continue
             client = JouloClient(session, config.api, token=token)
-            poller = _poller(config, account.name, client, database, offload)
+            poller = _poller(Plan(config, account, token), client, database, offload)
             known = recorded.get(account.name or "", {})
             async for name, outcome in _outcomes(poller, known, may_ask=may_ask):
                 say(f"  {name:<9} {outcome}")
@@ -120,21 +122,12 @@ def _require_own(folder: Path) -> None:
         raise LedgerError(f"{folder} cannot be entered ({error.strerror})") from error
 
 
-def _poller(
-    config: Config, account: str | None, client: JouloClient, database: Database, offload: Batches
-) -> Poller:
+def _poller(plan: Plan, client: JouloClient, database: Database, offload: Batches) -> Poller:
     """Return the poller of an account, as the exporter would run it, but for the page and the metrics."""
-    ledger = AccountLedger(
-        database,
-        account or "",
-        configured_labels=config.chargers,
-        vehicles=config.tags.vehicles,
-        max_power_kw=config.api.max_power_kw,
-    )
     return Poller(
         client,
-        ledger,
-        account_settings(config, account),
+        plan.ledger(database),
+        plan,
         publish=lambda _snapshot: None,
         offload=offload,
         clock=SystemClock(),
@@ -153,7 +146,9 @@ async def _outcomes(
         if may_ask and left_s <= 0:
             await poller.refresh(state)
         error = state.health.error
-        hint = "; the other endpoints work without it" if isinstance(state.api_error, ApiScopeError) else ""
+        refusal = state.api_error if isinstance(state.api_error, ApiRefusalError) else None
+        is_scope = refusal is not None and refusal.status == HTTPStatus.FORBIDDEN
+        hint = "; the other endpoints work without it" if is_scope else ""
         if may_ask and left_s > 0:
             said = f"FAULT  a short time ago: {error}" if error else "later  was asked a short time ago"
             yield state.name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"

@@ -65,7 +65,7 @@ def parse_span(text: str) -> tuple[float, float]:
         ValueError: the text is none of these.
     """
     try:
-        begin, end = (edge if edge.tzinfo else edge.astimezone() for edge in _edges(text))
+        begin, end = _edges(text)
         return begin.timestamp(), end.timestamp()
     except (ValueError, OverflowError):
         raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None

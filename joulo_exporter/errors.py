@@ -62,16 +62,12 @@ class ApiResponseError(ApiError):
 
 
 class ApiStatusError(ApiError):
-    """An API response with an HTTP status other than 200; some statuses have a class of their own."""
+    """An API response with an HTTP status other than 200."""
 
 
-class ApiAuthenticationError(ApiStatusError):
-    """401: the token is wrong, revoked or rotated."""
+class ApiRefusalError(ApiStatusError):
+    """The API itself, not a gateway, refuses an endpoint to a token: waiting for a success is in vain.
 
-
-class ApiScopeError(ApiStatusError):
-    """403: the token may not read this endpoint; others may still work."""
-
-
-class ApiNotFoundError(ApiStatusError):
-    """404: the URL is wrong, or the endpoint does not exist."""
+    401: the token is wrong, revoked or rotated. 403: it may not read this endpoint; others may still work.
+    404: the URL is wrong, or the endpoint does not exist.
+    """

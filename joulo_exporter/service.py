@@ -33,8 +33,8 @@ from joulo_exporter.web.server import activated_sockets, listening
 
 _logger = logging.getLogger(__name__)
 
-_CONNECTION_LIMIT = 256
-"""Connections to the API at the same time. An account needs one for a fraction of a second, or for its whole
+_REQUEST_SLOTS = 256
+"""Requests to the API at the same time. An account needs a slot for a fraction of a second, or for its whole
 timeout; of 5,000 accounts, one in ten may hang. A process may usually have 1,024 files open."""
 
 _NOT_ACCEPTED = "socket.accept() out of system resource"
@@ -149,14 +149,14 @@ class Service:
         database = await asyncio.to_thread(open_ledger, self._config.storage_path, time.time())
         batches = Batches(database)
         stack.push_async_callback(batches.close)
-        session = await stack.enter_async_context(open_session(connection_limit=_CONNECTION_LIMIT))
+        session = await stack.enter_async_context(open_session())
         accounts = self._accounts = Accounts(
             session,
             database,
             Exposition(process_registry(__version__, self._reloads, self._config.shard)),
             offload=batches,
             clock=self._clock,
-            request_slots=asyncio.Semaphore(_CONNECTION_LIMIT),
+            request_slots=asyncio.Semaphore(_REQUEST_SLOTS),
         )
         stack.push_async_callback(accounts.close)
         await stack.enter_async_context(_background(accounts.watch_token_files()))

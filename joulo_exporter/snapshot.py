@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import msgspec
 
-from joulo_exporter.ledger import Book, StoredSession
+from joulo_exporter.ledger import Book, Refreshes, StoredSession
 from joulo_exporter.models.charger import Charger, Tags
 from joulo_exporter.models.ere import ErePosition, ErePrice
 from joulo_exporter.models.session import Energy, EreEstimate
@@ -34,22 +34,12 @@ class Durations(msgspec.Struct, frozen=True, gc=False):
         )
 
 
-class EndpointHealth(msgspec.Struct, frozen=True, gc=False):
+class EndpointHealth(Refreshes, frozen=True, gc=False):
     """State of the refreshes of one endpoint."""
 
     endpoint: str
     interval_s: float
-    up: bool | None = None
-    """Whether the last refresh succeeded; ``None`` before the first one."""
-    error: str | None = None
-    succeeded_at_seconds: float | None = None
     token_refused_at_seconds: float | None = None
-    requests: Mapping[str, int] = {}
-    """By code."""
-    malformed: int = 0
-    """Records that could not be read."""
-    malformed_fields: Mapping[str, int] = {}
-    """Fields that could not be used, by name."""
     durations: Durations = Durations()
     unknown_fields: int = 0
     """Names of fields in its API responses that this version does not know, since the process began."""

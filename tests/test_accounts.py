@@ -127,7 +127,7 @@ class House:
 @pytest.fixture
 async def house(answers, tmp_path, monkeypatch):
     monkeypatch.setattr("joulo_exporter.accounts.asyncio.to_thread", inline)
-    async with open_session(connection_limit=4) as session:
+    async with open_session() as session:
         house = House(answers, session, tmp_path)
         watching = asyncio.create_task(house.accounts.watch_token_files())
         yield house
@@ -281,7 +281,7 @@ async def test_a_ledger_in_trouble_changes_nothing(house, monkeypatch):
         raise LedgerError("disk full")
 
     with monkeypatch.context() as broken:
-        broken.setattr("joulo_exporter.accounts.AccountLedger", fail)
+        broken.setattr("joulo_exporter.poller.endpoint.AccountLedger", fail)
         with pytest.raises(LedgerError, match="disk full"):
             await house.accounts.follow(named(house, a="new"))
     await house.clock.advance(63)  # the interval, and the most of its jitter

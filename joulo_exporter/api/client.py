@@ -5,7 +5,6 @@ The paths are those of the vendor's developer pages. Every failure is raised as 
 
 import asyncio
 import re
-import string
 import time
 from codecs import BOM_UTF8
 from collections.abc import Callable, Mapping
@@ -19,12 +18,11 @@ from joulo_exporter import __version__
 from joulo_exporter.api.failures import (
     TRANSPORT_ERRORS,
     LostConnectionError,
-    is_web_page,
     status_failure,
     timeout_failure,
     transport_failure,
 )
-from joulo_exporter.config.files import Secret
+from joulo_exporter.config.files import Secret, compared
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
@@ -89,15 +87,14 @@ async def _send_once(request: aiohttp.ClientRequest, handler: aiohttp.ClientHand
     raise LostConnectionError(lost)
 
 
-def open_session(*, connection_limit: int) -> aiohttp.ClientSession:
+def open_session() -> aiohttp.ClientSession:
     """Open the connection pool that all clients share; the caller closes it.
 
     It keeps no cookies, takes no proxy or password from the environment, sends each request once and no more,
-    and has no timeouts of its own: each request has its client's. Requests beyond ``connection_limit``, of all
-    clients together, wait within their timeout.
+    and has no timeouts of its own: each request has its client's. Who asks bounds how many are sent at once.
     """
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connection_limit, keepalive_timeout=_KEEPALIVE_S),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_S),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=aiohttp.ClientTimeout(total=None),
         trust_env=False,
@@ -112,8 +109,8 @@ class JouloClient:
     session: aiohttp.ClientSession
     """The connection pool, as ``open_session`` makes it; it stays the caller's."""
     api: ApiConfig
-    """URL, proxy and trusted certificates of the API, the timeout for a whole request (waiting for a free
-    connection, connecting, body and decoding), and the greatest power that is believed."""
+    """URL, proxy and trusted certificates of the API, the timeout for a whole request (connecting, body
+    and decoding), and the greatest power that is believed."""
     _: KW_ONLY
     token: Secret | None
     """Sent with each request as ``Authorization: Bearer …``, and kept nowhere else; ``None`` for a client of
@@ -135,24 +132,16 @@ class JouloClient:
         # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self.clock(), self.api.max_power_kw)
-        try:
-            response = endpoint.parse(self._without_token(body), plausibility)
-        except ApiResponseError:
-            if is_web_page(body):
-                raise ApiResponseError(
-                    "a web page came instead of the API response, from a proxy or gateway in between; "
-                    "check api.url and the network"
-                ) from None
-            raise
+        response = endpoint.parse(self._without_token(body), plausibility)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self.api)
         return response
 
     def _without_token(self, body: bytes) -> bytes:
         """Replace names that have the token in them: pasted into a nickname, it would be shown to everybody."""
-        if self.token is None or (token := _compared(self.token.reveal().encode())) not in _compared(body):
+        if self.token is None or (token := compared(self.token.reveal().encode())) not in compared(body):
             return body
-        return _NAME.sub(lambda name: name[1] + b"null" if token in _compared(name[2]) else name[0], body)
+        return _NAME.sub(lambda name: name[1] + b"null" if token in compared(name[2]) else name[0], body)
 
     async def _body(self, endpoint: Endpoint, params: Mapping[str, str] | None, deadline_s: float) -> bytes:
         response: aiohttp.ClientResponse | None = None
@@ -192,11 +181,6 @@ class JouloClient:
         if failure is not None:
             raise failure
         return body
-
-
-def _compared(text: bytes) -> bytes:
-    """Return the text in small letters and without punctuation: the slug of a nickname has others."""
-    return text.lower().translate(None, string.punctuation.encode())
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -7,7 +7,6 @@ import os
 import re
 import ssl
 import sys
-from codecs import BOM_UTF8
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -18,29 +17,22 @@ import aiohttp
 import msgspec
 from aiohttp.http_exceptions import HttpProcessingError
 
-from joulo_exporter.config.files import Secret
+from joulo_exporter.config.files import Secret, compared
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.errors import (
-    ApiAuthenticationError,
     ApiConnectionError,
     ApiError,
-    ApiNotFoundError,
+    ApiRefusalError,
     ApiResponseError,
-    ApiScopeError,
     ApiStatusError,
     ApiTimeoutError,
 )
+from joulo_exporter.models.wire import is_web_page
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)
 """Exceptions of a request that fails, apart from ``TimeoutError``."""
 
-# With a web page as body, these come from a gateway (a challenge, a deployment) and say nothing about the token.
-_CLASSES: dict[int, type[ApiStatusError]] = {
-    401: ApiAuthenticationError,
-    403: ApiScopeError,
-    404: ApiNotFoundError,
-    429: ApiStatusError,
-}
+_REFUSALS = (401, 403, 404)
 
 _MEANINGS = {
     401: "the API refuses the token: it is wrong, revoked or rotated, or quotes or blanks were copied with it; "
@@ -62,7 +54,6 @@ _TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways
 _READ_LENGTH = 1000
 _SHOWN_LENGTH = 80
 _TELLTALE_LENGTH = 8
-_NOT_COMPARED = re.compile(r"[\W_]+")
 _SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 _HOST = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
@@ -77,11 +68,13 @@ def status_failure(
     The token must not get into the message, even if the API repeats it. ``now_s`` is wall time in Unix seconds.
     """
     retry_after_s = retry_after_seconds(headers.get("Retry-After"), now_s)
-    if status in _CLASSES and is_web_page(body):
+    # With a web page, these come from a gateway (a challenge, a deployment) and say nothing about the token.
+    if status in (*_REFUSALS, HTTPStatus.TOO_MANY_REQUESTS) and is_web_page(body):
         meaning = "with a web page, from a proxy or gateway in between; check api.url and the network"
         return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
     said = _said(body)
-    kind, meaning = _CLASSES.get(status, ApiStatusError), _MEANINGS.get(status, _OTHER_STATUS)
+    kind = ApiRefusalError if status in _REFUSALS else ApiStatusError
+    meaning = _MEANINGS.get(status, _OTHER_STATUS)
     if status == HTTPStatus.FORBIDDEN and (scope := _safe(said.get("required_scope"), _SCOPE, token)):
         meaning = f"the token may not read this; give it the scope {scope}, or use another token"
     elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -122,11 +115,6 @@ def transport_failure(error: Exception, api: ApiConfig) -> ApiError:
     if isinstance(error, aiohttp.ClientPayloadError):
         return ApiResponseError(f"the response of {host} is cut off, or broken on its way")
     return ApiConnectionError(_connection_message(error, host, api))
-
-
-def is_web_page(body: bytes) -> bool:
-    """Return whether a body is HTML; the content type does not tell, since gateways mix up HTML and JSON."""
-    return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
 
 
 def retry_after_seconds(header: str | None, now_s: float) -> float | None:
@@ -237,10 +225,6 @@ def _gives_away(text: str, token: Secret | None) -> bool:
     """Return whether any eight characters of the token stand in the text, in whatever case and spacing."""
     if token is None:
         return False
-    shown, hidden = _compared(text), _compared(token.reveal())
+    shown, hidden = compared(text.encode()), compared(token.reveal().encode())
     length = min(_TELLTALE_LENGTH, len(hidden))
     return any(hidden[start : start + length] in shown for start in range(len(hidden) - length + 1))
-
-
-def _compared(text: str) -> str:
-    return _NOT_COMPARED.sub("", text).casefold()

@@ -9,6 +9,7 @@ import difflib
 import re
 import ssl
 import stat
+import string
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -146,6 +147,17 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         raise TypeError("a secret cannot be pickled")
+
+
+_NOT_COMPARED = bytes(set(range(256)) - set((string.ascii_letters + string.digits).encode()))
+
+
+def compared(text: bytes) -> bytes:
+    """Return the ASCII letters and digits of a text, in small letters, in which a token is looked for.
+
+    The slug of a nickname has other signs than the nickname, and an error can have any between the letters.
+    """
+    return text.lower().translate(None, _NOT_COMPARED)
 
 
 def token_fault(text: str) -> str | None:

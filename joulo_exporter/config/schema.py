@@ -145,9 +145,6 @@ class ConfigFile(Section, frozen=True):
 COLLECTORS = Collectors.__struct_fields__
 """Endpoints that are requested only if the configuration enables them."""
 
-PUBLIC_COLLECTORS = frozenset({"ere_price"})
-"""Optional endpoints that belong to no account."""
-
 
 # The configuration --------------------------------------------------------------------------
 
@@ -254,7 +251,7 @@ def load_config(
     if len(accounts) == 1:  # chargers of different accounts may have the same label
         fault = "has the same label as {}; give each charger its own"
         _require_distinct(where.child("chargers"), chargers.values(), fault)
-    enabled = {name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name))}
+    enabled = frozenset(name for name in COLLECTORS if collectors.get(name, getattr(file.collectors, name)))
     return Config(
         accounts=tuple(account for account in accounts if shard.holds(account.name)),
         api=api,
@@ -264,7 +261,7 @@ def load_config(
         tags=Tags(_names(where.child("vehicles"), file.vehicles, "tag", normal_tag), file.id_tags),
         chargers=chargers,
         storage_path=storage_path or folder / file.storage.path,
-        collectors=frozenset(enabled if shard.holds(None) else enabled - PUBLIC_COLLECTORS),
+        collectors=enabled,
         tariffs=_tariffs(where.child("tariffs"), file.tariffs, file.vehicles.values()),
         shard=shard,
     )

@@ -7,6 +7,7 @@ from joulo_exporter.ledger.account import (
     EndpointRecord,
     Outcome,
     Pause,
+    Refreshes,
     keep_configured,
 )
 from joulo_exporter.ledger.book import Book, Completeness, HeldTotals, vehicle_of
@@ -32,6 +33,7 @@ __all__ = [
     "Meter",
     "Outcome",
     "Pause",
+    "Refreshes",
     "StoredSession",
     "Totals",
     "Walk",

@@ -81,22 +81,27 @@ class Pause(msgspec.Struct, frozen=True, gc=False):
     """Failures in a row, this request's included; 0 after a success."""
 
 
-class EndpointRecord(msgspec.Struct, frozen=True, gc=False):
-    """One endpoint of one account: the throttle, the last outcome, the last good API response, the counts."""
+class Refreshes(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """Outcome of the last refresh of one endpoint of one account, and counts over all of them."""
 
-    pause: Pause | None = None
     up: bool | None = None
     """Whether the last refresh succeeded; ``None`` before the first one."""
     error: str | None = None
     succeeded_at_seconds: float | None = None
-    body: bytes | None = None
-    """The last good API response, in our own encoding."""
     malformed: int = 0
     """Records that could not be read, since the ledger began."""
     malformed_fields: Mapping[str, int] = {}
     """Fields that could not be used, since the ledger began, by name."""
     requests: Mapping[str, int] = {}
     """Requests since the ledger began, by code."""
+
+
+class EndpointRecord(Refreshes, frozen=True, gc=False, kw_only=True):
+    """The ledger's record of one endpoint, for a process that begins."""
+
+    pause: Pause | None = None
+    body: bytes | None = None
+    """The last good API response, in our own encoding."""
 
 
 class Outcome(msgspec.Struct, frozen=True):

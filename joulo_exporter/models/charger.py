@@ -75,6 +75,9 @@ def _charger(fields: Fields) -> Charger:
     nickname, name = fields.text("nickname"), fields.text("name")
     status = (fields.text("status") or "").lower() or None
     session, unreadable = _live_session(fields)
+    charging, in_session = fields.boolean("is_charging"), session is not None or unreadable
+    if charging is None and (in_session or status is not None):  # these two tell in its place
+        charging = in_session or status == "charging"
     meter_wh = fields.number("latest_meter_wh", most=_MAX_METER_WH)
     meter_at_seconds = fields.moment("meter_updated_at", ahead_s=math.inf)
     meter_ahead = (meter_at_seconds or 0) > fields.plausibility.now_seconds + _METER_AHEAD_S
@@ -88,22 +91,13 @@ def _charger(fields: Fields) -> Charger:
         connection_type=fields.text("connection_type"),
         status=status,
         mid_certified=fields.boolean("mid_certified"),
-        charging=_charging(fields.boolean("is_charging"), status, in_session=session is not None or unreadable),
+        charging=charging,
         session=session,
         session_unreadable=unreadable,
         meter_wh=None if meter_ahead else meter_wh,
         meter_at_seconds=None if meter_ahead else meter_at_seconds,
         meter_ahead=meter_ahead,
     )
-
-
-def _charging(is_charging: bool | None, status: str | None, *, in_session: bool) -> bool | None:  # noqa: FBT001
-    """Return ``is_charging``; where it is absent, conclude from the status and the session in progress."""
-    if is_charging is not None:
-        return is_charging
-    if in_session or status == "charging":
-        return True
-    return None if status is None else False
 
 
 def _live_session(fields: Fields) -> tuple[LiveSession | None, bool]:

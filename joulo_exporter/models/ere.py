@@ -14,24 +14,26 @@ from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError
 _QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)
 _SETTLED = ("paid", "payable", "reserved")
 
-# Where each figure stands: a field of the API response itself, or of a section of it.
-_EUROS = {bucket: f"{bucket}.net_eur" for bucket in _SETTLED}
-_PRICES = {bucket: f"{bucket}.price_per_ere" for bucket in _SETTLED}
-_CREDITS = {bucket: f"{bucket}.ere" for bucket in (*_SETTLED, "unsold")} | {
-    "pending": "pending_ere",
-    "allocatable": "allocatable_ere",
+# Where each figure of a field of the records stands: in the API response itself, or in a section of it.
+_POSITION = {
+    "euros": {bucket: f"{bucket}.net_eur" for bucket in _SETTLED},
+    "credits": {bucket: f"{bucket}.ere" for bucket in (*_SETTLED, "unsold")}
+    | {"pending": "pending_ere", "allocatable": "allocatable_ere"},
+    "price_euros": {bucket: f"{bucket}.price_per_ere" for bucket in _SETTLED},
+    "forecast_euros": {
+        "unsold": "unsold.forecast_net_eur",
+        "ytd_unsold": "unsold.ytd_forecast_net_eur",
+        "rest_of_year": "unsold.future_forecast_net_eur",
+        "pending": "pending_forecast_net_eur",
+        "ytd_expected": "ytd_expected_eur",
+        "total_expected": "total_expected_eur",
+    },
+    "forecast_credits": {"ytd_unsold": "unsold.ytd_ere", "rest_of_year": "unsold.future_ere"},
 }
-_FORECASTS = {
-    "unsold": "unsold.forecast_net_eur",
-    "ytd_unsold": "unsold.ytd_forecast_net_eur",
-    "rest_of_year": "unsold.future_forecast_net_eur",
-    "pending": "pending_forecast_net_eur",
-    "ytd_expected": "ytd_expected_eur",
-    "total_expected": "total_expected_eur",
+_QUARTERLY = {
+    "credits": {"total": "ere", "sold": "sold_ere", "unsold": "unsold_ere"},
+    "realized_euros": {bucket: f"net_eur_by_status.{bucket}" for bucket in _SETTLED},
 }
-_CREDIT_FORECASTS = {"ytd_unsold": "unsold.ytd_ere", "rest_of_year": "unsold.future_ere"}
-_QUARTER_CREDITS = {"total": "ere", "sold": "sold_ere", "unsold": "unsold_ere"}
-_QUARTER_EUROS = {bucket: f"net_eur_by_status.{bucket}" for bucket in _SETTLED}
 
 
 class ErePositionQuarter(msgspec.Struct, frozen=True, gc=False):
@@ -82,11 +84,7 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
     fields = read_object(body, plausibility)
     year = fields.number("compliance_year", least=2000, most=2100)
     position = ErePosition(
-        euros=_figures(fields, _EUROS),
-        credits=_figures(fields, _CREDITS),
-        price_euros=_figures(fields, _PRICES),
-        forecast_euros=_figures(fields, _FORECASTS),
-        forecast_credits=_figures(fields, _CREDIT_FORECASTS),
+        **{name: _figures(fields, places) for name, places in _POSITION.items()},
         forecast_confidence=fields.text("forecast_confidence"),
         forecast_projected=fields.boolean("forecast_is_projected"),
         forecast_history_days=fields.number("forecast_history_days"),
@@ -139,6 +137,5 @@ def _quarter(fields: Fields) -> ErePositionQuarter:
         quarter=name,
         final=fields.boolean("final"),
         price_euros=_figure(fields, "price_per_ere"),
-        credits=_figures(fields, _QUARTER_CREDITS),
-        realized_euros=_figures(fields, _QUARTER_EUROS),
+        **{name: _figures(fields, places) for name, places in _QUARTERLY.items()},
     )

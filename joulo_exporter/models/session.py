@@ -69,6 +69,10 @@ def _session(fields: Fields) -> Session:
         raise MalformedRecordError("it has no usable id")
     started_at_seconds, ended_at_seconds = fields.moment("started_at"), fields.moment("ended_at")
     kwh_hundredths = fields.energy("kwh", started_at_seconds, ended_at_seconds)
+    # The credits fit the energy that is given, else the most that fits the duration.
+    most_kwh = fields.plausibility.max_kwh(started_at_seconds, ended_at_seconds)
+    if kwh_hundredths is not None:
+        most_kwh = kwh_hundredths / 100
     return Session(
         id=session_id,
         charger_id=fields.identifier("charger_id") or UNKNOWN_CHARGER,
@@ -76,23 +80,15 @@ def _session(fields: Fields) -> Session:
         charger_nickname=fields.text("charger_nickname"),
         ended_at_seconds=ended_at_seconds,
         kwh_hundredths=kwh_hundredths,
-        credits_hundredths=_credits(fields, kwh_hundredths, started_at_seconds, ended_at_seconds),
+        credits_hundredths=fields.hundredths(
+            "ere_credits",
+            most=max(1.0, MAX_CREDITS_PER_KWH * most_kwh),
+            beyond="does not fit the energy of the session",
+        ),
         id_tag=fields.text("id_tag"),
         status=(fields.text("status") or "").lower() or None,
         counts_for_ere=fields.boolean("counts_for_ere"),
     )
-
-
-def _credits(
-    fields: Fields, kwh_hundredths: int | None, started_at_seconds: float | None, ended_at_seconds: float | None
-) -> int | None:
-    """Return the ERE credits: at most 3 per kWh of the given energy, else of the most that fits the duration."""
-    if kwh_hundredths is None:
-        kwh = fields.plausibility.max_kwh(started_at_seconds, ended_at_seconds)
-    else:
-        kwh = kwh_hundredths / 100
-    most = max(1.0, MAX_CREDITS_PER_KWH * kwh)
-    return fields.hundredths("ere_credits", most=most, beyond="does not fit the energy of the session")
 
 
 # Totals ---------------------------------------------------------------------------------------

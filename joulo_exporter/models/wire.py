@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -308,10 +309,20 @@ def read_object(body: bytes, plausibility: Plausibility) -> Fields:
     try:
         values = msgspec.json.decode(_without_lone_surrogates(body), type=_Object)
     except _JSON_ERRORS as error:
+        if is_web_page(body):
+            raise ApiResponseError(
+                "a web page came instead of the API response, from a proxy or gateway in between; "
+                "check api.url and the network"
+            ) from None
         # Not chained: a UnicodeDecodeError holds the whole body.
         fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ApiResponseError(f"the API response is not what the API documents: {fault}") from None
     return Fields(values, plausibility, ApiResponse(None))
+
+
+def is_web_page(body: bytes) -> bool:
+    """Return whether a body is HTML; the content type does not tell, since gateways mix up HTML and JSON."""
+    return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
 
 
 def unix_seconds(text: str) -> float:

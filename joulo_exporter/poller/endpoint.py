@@ -14,32 +14,44 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
+from joulo_exporter.api.client import (
+    CHARGERS,
+    ENERGY,
+    ERE_PRICE,
+    OPTIONAL_ENDPOINTS,
+    SESSIONS,
+    Endpoint,
+    JouloClient,
+)
 from joulo_exporter.clock import SystemClock
+from joulo_exporter.config.files import Secret
+from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
 from joulo_exporter.errors import (
-    ApiAuthenticationError,
     ApiError,
-    ApiNotFoundError,
-    ApiScopeError,
+    ApiRefusalError,
     LedgerError,
 )
 from joulo_exporter.ledger import (
     PAGE_SIZE,
+    PUBLIC_ACCOUNT,
     AccountLedger,
     ClockJump,
+    Database,
     EndpointRecord,
     Outcome,
     Pause,
+    Refreshes,
     Walk,
     next_page,
 )
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.models.charger import Tags, parse_chargers
+from joulo_exporter.models.charger import parse_chargers
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.snapshot import EndpointHealth
@@ -64,12 +76,8 @@ _NEVER = Pause(-math.inf, 0.0)
 _REFUSAL = re.compile(r"\S+: 40[13], ")
 """Start of the stored error of a refused token; the error of a gateway's web page has no comma there."""
 
-REFUSALS = (ApiAuthenticationError, ApiScopeError, ApiNotFoundError)
-"""Errors by which the API refuses an endpoint to a token: waiting for a success is in vain."""
-
 _MOST_UNKNOWN = 64
-_LONGEST_UNKNOWN = 64
-"""Most names of unknown fields that are counted, and the length to which one is logged: they come from outside."""
+"""Most names of unknown fields that are counted, and letters of one that are logged: they come from outside."""
 
 
 def pause_after_failure(
@@ -89,39 +97,46 @@ def pause_after_failure(
     return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), obeyed_s)
 
 
-def remaining_s(pause: Pause, interval_s: float, now_seconds: float) -> float:
-    """Return the rest of the pause at a start or reload of the exporter, in seconds.
+class Plan(msgspec.Struct, frozen=True):
+    """Everything that one account's poller depends on: a reload leaves a poller with an unchanged plan alone."""
 
-    The interval now in force may differ from that at the request, and the wall clock may have jumped since. After
-    a jump backwards, the whole pause is waited for again, but never longer; a jump forwards cannot be detected,
-    and shortens the pause.
-    """
-    length_s = interval_s if pause.failures == 0 else max(pause.length_s, interval_s)
-    since_s = min(max(now_seconds - pause.requested_at_seconds, 0.0), length_s)
-    return length_s - since_s
+    config: Config
+    """Without its accounts, so that the plans of others do not change with one of them."""
+    account: AccountConfig | None = None
+    """``None`` for the public price feed, which belongs to the process."""
+    token: Secret | None = None
+    """The token in use; ``None`` for the public price feed."""
 
+    @property
+    def key(self) -> str:
+        """Return the name under which the ledger has the account."""
+        return PUBLIC_ACCOUNT if self.account is None else self.account.name or ""
 
-class PollSettings(msgspec.Struct, frozen=True):
-    """The part of the configuration that a poller follows."""
-
-    account: str | None
-    intervals: Mapping[str, float]
-    """Seconds between two requests, by endpoint."""
-    stale_after_s: float
-    page_interval_s: float
-    resync_interval_s: float
-    tags: Tags
-    collectors: frozenset[str] = frozenset()
-    """The optional endpoints of the account."""
-    public: bool = False
-    """Whether this is no account, but the public price feed, which belongs to the process."""
-    first_delays: Mapping[str, float] = {}
-    """Least seconds before the first request, by endpoint, so that many accounts do not begin at once."""
+    @property
+    def label(self) -> str | None:
+        """Return the ``account`` label, if the account has one."""
+        return None if self.account is None else self.account.name
 
     @property
     def log_fields(self) -> dict[str, object]:
         """Return the fields of each line of the log about the account."""
-        return {} if self.account is None else {"account": self.account}
+        return {} if self.label is None else {"account": self.label}
+
+    @property
+    def api(self) -> ApiConfig:
+        """Return access to the API, or to the server of the price feed."""
+        api = self.config.api
+        return api if self.account else replace(api, url=api.ere_price_url.removesuffix(ERE_PRICE.path))
+
+    def ledger(self, database: Database) -> AccountLedger:
+        """Return the account's part of the ledger."""
+        return AccountLedger(
+            database,
+            self.key,
+            configured_labels=self.config.chargers,
+            vehicles=self.config.tags.vehicles,
+            max_power_kw=self.api.max_power_kw,
+        )
 
 
 @dataclass(eq=False)
@@ -136,7 +151,7 @@ class EndpointState:
     endpoint: Endpoint
     record: Callable[..., Outcome]
     """Writes an API response down; takes the ledger, the response, and the pause since its request."""
-    settings: PollSettings
+    plan: Plan
     clock: SystemClock
     fraction: Callable[[], float] = random.random
     """Gives random numbers in [0, 1) for jitter."""
@@ -165,22 +180,25 @@ class EndpointState:
 
     @property
     def _regular_interval_s(self) -> float:
-        return self.settings.intervals[self.name]
+        return self.plan.config.intervals[self.name]
 
-    def configure(self, endpoint: Endpoint, settings: PollSettings) -> None:
-        """Take up other settings; a new token does not wait out the back-off of the former one.
+    def configure(self, endpoint: Endpoint, plan: Plan) -> None:
+        """Take up another plan; a new token does not wait out the back-off of the former one.
 
         A pause that the API has asked for still holds.
         """
-        self.endpoint, self.settings, error = endpoint, settings, self.api_error
-        if isinstance(error, ApiAuthenticationError | ApiScopeError) and error.retry_after_s is None:
+        self.endpoint, self.plan, error = endpoint, plan, self.api_error
+        if error is not None and _refuses_token(error) and error.retry_after_s is None:
             self.pause = replace(self.pause, failures=0)
 
-    def restore(self, record: EndpointRecord | None, walk: Walk) -> None:
+    def restore(self, record: EndpointRecord | None, walk: Walk, first_delay_s: float = 0.0) -> None:
         """Take up the ledger's record, unless this process has asked before, and the rest of the pause.
 
-        An API response that an earlier version kept in another form is waited for. An endpoint that is due at once
-        waits for the first delay.
+        The interval now in force may differ from that at the request, and the wall clock may have jumped since.
+        After a jump backwards, the whole pause is waited for again, but never longer; a jump forwards cannot be
+        detected, and shortens the pause.
+
+        An API response that an earlier version kept in another form is waited for.
         """
         self.walk, self.content, mono_s = walk, None, self.clock.monotonic()
         if record is not None and record.body is not None:
@@ -192,23 +210,17 @@ class EndpointState:
             if record.succeeded_at_seconds is not None:
                 self._succeeded_mono_s = min(record.succeeded_at_seconds - ahead_s, mono_s)
             self._note(
-                up=record.up,
-                error=record.error,
-                succeeded_at_seconds=record.succeeded_at_seconds,
                 token_refused_at_seconds=asked_at_seconds if _REFUSAL.match(record.error or "") else None,
-                requests=record.requests,
-                malformed=record.malformed,
-                malformed_fields=record.malformed_fields,
+                **{name: getattr(record, name) for name in Refreshes.__struct_fields__},
             )
         self._note(interval_s=self._regular_interval_s)
-        left_s = remaining_s(self.pause, self.interval_s, mono_s)
-        self.due_mono_s = mono_s + max(left_s, self.settings.first_delays.get(self.name, 0.0))
+        length_s = self.interval_s if self.pause.failures == 0 else max(self.pause.length_s, self.interval_s)
+        self.due_mono_s = max(self.pause.requested_at_seconds + length_s, mono_s + first_delay_s)
         self._expected_mono_s = self._succeeded_mono_s + self._regular_interval_s
 
     def follow(self, jump: ClockJump, walk: Walk) -> None:
         """Move the moments that were noted by the wall clock, as those of the walk have been."""
         self.walk = walk
-        self.requested_at_seconds = jump.moved(self.requested_at_seconds)
         for name in ("succeeded_at_seconds", "token_refused_at_seconds"):
             moment_seconds = getattr(self.health, name)
             if moment_seconds is not None:
@@ -228,7 +240,7 @@ class EndpointState:
         """Choose no page: the endpoint has none."""
         return None
 
-    async def fetch(self, client: JouloClient) -> ApiResponse[Any]:
+    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:  # noqa: ARG002
         """Ask the endpoint."""
         return await client.fetch(self.endpoint)
 
@@ -259,8 +271,8 @@ class EndpointState:
     def succeeded(self, response: ApiResponse[object]) -> None:
         """Note a refresh that succeeded, and the parts of the API response that could not be used."""
         if self._failure_log.failures:
-            lasted = self._failure_log.succeeded(self.clock.monotonic())
-            event(_logger, "info", "refresh works again", **self._log_fields, **lasted)
+            fields = self._log_fields | self._failure_log.succeeded(self.clock.monotonic())
+            event(_logger, "info", "refresh works again", **fields)
         self._log_faults(response)
         self.count_request("200")
         self._note(
@@ -282,10 +294,10 @@ class EndpointState:
     def failed(self, error: ApiError) -> None:
         """Note a request that failed; the pause that ``Retry-After`` asks for counts from now."""
         self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._regular_interval_s
-        if isinstance(error, ApiAuthenticationError | ApiScopeError):
+        if _refuses_token(error):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
-        is_optional = self.endpoint in OPTIONAL_ENDPOINTS
-        unavailable = is_optional and isinstance(error, ApiScopeError | ApiNotFoundError)
+        is_refused = isinstance(error, ApiRefusalError) and error.status != HTTPStatus.UNAUTHORIZED
+        unavailable = is_refused and self.endpoint in OPTIONAL_ENDPOINTS
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)
         retry_after_s = error.retry_after_s
@@ -319,9 +331,9 @@ class EndpointState:
 
     def _fail(self, level: Level, message: str, reason: str, shown: str, err: object = None) -> None:
         self._note(up=False, error=shown)
-        to_log = self._failure_log.failed(reason, self.clock.monotonic())
-        if to_log is not None:
-            event(_logger, level, message, **self._log_fields, **to_log, err=err or shown)
+        fields = self._failure_log.failed(reason, self.clock.monotonic())
+        if fields is not None:
+            event(_logger, level, message, **self._log_fields, **fields, err=err or shown)
 
     def _wait_for(self, pause: Pause) -> None:
         self.pause = pause
@@ -339,7 +351,7 @@ class EndpointState:
     @property
     def expires_mono_s(self) -> float:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
-        return self._expected_mono_s + self.settings.stale_after_s
+        return self._expected_mono_s + self.plan.config.stale_after_s
 
     @property
     def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint
@@ -359,11 +371,11 @@ class EndpointState:
             if len(self._unknown_fields) < _MOST_UNKNOWN:
                 self._unknown_fields.add(path)
                 event(_logger, "debug", "a field that this version does not know", **self._log_fields,
-                      field=path[:_LONGEST_UNKNOWN])  # fmt: skip
+                      field=path[:_MOST_UNKNOWN])  # fmt: skip
 
     @property
     def _log_fields(self) -> dict[str, object]:
-        return self.settings.log_fields | {"endpoint": self.name}
+        return self.plan.log_fields | {"endpoint": self.name}
 
     def _log_once(self, kind: str, message: str, **fields: object) -> None:
         if kind not in self._faults_logged:
@@ -377,29 +389,25 @@ class SessionsState(EndpointState):
     Its content is the estimate of the last page; the sessions themselves are in the ledger.
     """
 
-    asked: Walk
-    """The walk with the page that was chosen last."""
-
     @property
     def interval_s(self) -> float:
         """Return the pause between two pages while there are pages to read, else the configured interval."""
-        return self._regular_interval_s if self.walk.offset is None else self.settings.page_interval_s
+        return self._regular_interval_s if self.walk.offset is None else self.plan.config.history.page_interval_s
 
     def page(self, now_seconds: float) -> Walk:
         """Choose the page to ask for now."""
-        self.asked = next_page(
+        return next_page(
             self.walk,
             now_seconds,
             interval_s=self._regular_interval_s,
-            resync_interval_s=self.settings.resync_interval_s,
+            resync_interval_s=self.plan.config.history.resync_interval_s,
         )
-        self.record = partial(AccountLedger.record_page, asked=self.asked)
-        return self.asked
 
-    async def fetch(self, client: JouloClient) -> ApiResponse[SessionPage]:
+    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[SessionPage]:
         """Ask for the page that was chosen, which the ledger has noted."""
-        self.walk = self.asked
-        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.asked.asked_offset)})
+        self.walk = page or self.walk
+        self.record = partial(AccountLedger.record_page, asked=self.walk)
+        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.walk.asked_offset)})
 
     def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
         """Go on from the walk after the page, and serve its estimate from now on."""
@@ -407,27 +415,31 @@ class SessionsState(EndpointState):
 
 
 def account_endpoints(
-    settings: PollSettings, clock: SystemClock, fraction: Callable[[], float] = random.random
+    plan: Plan, clock: SystemClock, fraction: Callable[[], float] = random.random
 ) -> list[EndpointState]:
     """Return the endpoints of an account, or of the public price feed.
 
     Those that are due together are asked in this order: slugs of ``/chargers`` take precedence over nicknames.
     """
     optional = [
-        EndpointState(each, partial(AccountLedger.record_response, endpoint=each.name), settings, clock, fraction)
+        EndpointState(each, partial(AccountLedger.record_response, endpoint=each.name), plan, clock, fraction)
         for each in OPTIONAL_ENDPOINTS
-        if each.name in settings.collectors
+        if each.name in plan.config.collectors and each.public == (plan.account is None)
     ]
-    if settings.public:
+    if plan.account is None:
         return optional
     # With a memory of its own, so that an unchanged charger is not read again.
     chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
-        EndpointState(chargers, AccountLedger.record_chargers, settings, clock, fraction),
-        SessionsState(SESSIONS, AccountLedger.record_page, settings, clock, fraction),
-        EndpointState(ENERGY, AccountLedger.record_energy, settings, clock, fraction),
+        EndpointState(chargers, AccountLedger.record_chargers, plan, clock, fraction),
+        SessionsState(SESSIONS, AccountLedger.record_page, plan, clock, fraction),
+        EndpointState(ENERGY, AccountLedger.record_energy, plan, clock, fraction),
         *optional,
     ]
+
+
+def _refuses_token(error: ApiError) -> bool:
+    return isinstance(error, ApiRefusalError) and error.status != HTTPStatus.NOT_FOUND
 
 
 def _counted(counts: Mapping[str, int], more: Iterable[str]) -> Mapping[str, int]:

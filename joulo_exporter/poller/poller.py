@@ -4,18 +4,19 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
-from joulo_exporter.errors import ApiError, LedgerError
+from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
 from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
-from joulo_exporter.poller.endpoint import REFUSALS, EndpointState, PollSettings, account_endpoints
+from joulo_exporter.poller.endpoint import EndpointState, Plan, account_endpoints
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
 
 _logger = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class Poller:
 
     client: JouloClient
     ledger: AccountLedger
-    settings: PollSettings
+    plan: Plan
     publish: Callable[[Snapshot], None]
     """Takes each new snapshot."""
     _: KW_ONLY
@@ -60,15 +61,15 @@ class Poller:
         """Set once the ledger's state has been published."""
         self.shown_until_mono_s = math.inf
         """When the first API response of the last snapshot becomes too old to be shown, by the monotonic clock."""
-        self.configure(self.client, self.ledger, self.settings)
+        self.configure(self.client, self.ledger, self.plan)
 
-    def configure(self, client: JouloClient, ledger: AccountLedger, settings: PollSettings) -> None:
-        """Apply a configuration, while the loop does not run; each endpoint keeps its state."""
-        self.client, self.ledger, self.settings = client, ledger, settings
+    def configure(self, client: JouloClient, ledger: AccountLedger, plan: Plan) -> None:
+        """Follow a plan, while the loop does not run; each endpoint keeps its state."""
+        self.client, self.ledger, self.plan = client, ledger, plan
         former, self._endpoints = self._endpoints, {}
-        for new in account_endpoints(settings, self.clock, self.fraction):
+        for new in account_endpoints(plan, self.clock, self.fraction):
             self._endpoints[new.name] = former.get(new.name, new)
-            self._endpoints[new.name].configure(new.endpoint, settings)
+            self._endpoints[new.name].configure(new.endpoint, plan)
         self.restored.clear()
 
     @property
@@ -76,11 +77,14 @@ class Poller:
         """Return the state of each endpoint, in the order in which those that are due together are asked."""
         return self._endpoints.values()
 
-    async def run(self) -> None:
-        """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again."""
+    async def run(self, first_delays: Mapping[str, float] = MappingProxyType({})) -> None:
+        """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again.
+
+        ``first_delays`` has the least seconds before the first request, by endpoint.
+        """
         if not self.restored.is_set():
-            await self._restore()
-            self._publish_snapshot()
+            await self._restore(first_delays)
+            self.publish_snapshot()
             self.restored.set()
         while True:
             async with self.refreshing:
@@ -91,7 +95,7 @@ class Poller:
                 async with self.refreshing:
                     await self.refresh(state)
                     # Now, not after the other endpoints, whose API responses may take their time.
-                    self._publish_snapshot()
+                    self.publish_snapshot()
             due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
             await self.clock.sleep(max(0.0, due_mono_s - self.clock.monotonic()))
 
@@ -99,7 +103,7 @@ class Poller:
         """Publish the ledger's present state, when the ledger has left the disk or returned to it."""
         if self.restored.is_set():
             await self._read_book()
-            self._publish_snapshot()
+            self.publish_snapshot()
 
     async def _follow_wall_clock(self) -> None:
         """Move all moments noted since the start along with the wall clock, if that has jumped."""
@@ -109,22 +113,16 @@ class Poller:
         if abs(jump_s) >= _LEAST_JUMP_S:
             jump = ClockJump(self._noted_since_seconds, now_seconds - jump_s, jump_s)
             try:
-                walk = await self.offload(self.ledger.move_moments, jump)
+                walk = await self._write(self.ledger.move_moments, jump)
             except Exception as error:  # noqa: BLE001 -- tried again next time
                 self._log_ledger_failure(error)
                 return
             for state in self._endpoints.values():
                 state.follow(jump, walk)
             self._noted_since_seconds += jump_s
-            await self._read_book()
         self._wall_ahead_s = wall_ahead_s
 
-    def drop_stale(self) -> None:
-        """Publish anew without the API responses that have become too old."""
-        if self.restored.is_set():
-            self._publish_snapshot()
-
-    async def _restore(self) -> None:
+    async def _restore(self, first_delays: Mapping[str, float]) -> None:
         """Take up the ledger's state; while it cannot be read, wait, since the throttle is part of it."""
         while True:
             try:
@@ -132,9 +130,9 @@ class Poller:
                 break
             except Exception as error:  # noqa: BLE001 -- nothing may be asked without the throttle
                 self._log_ledger_failure(error)
-                await self.clock.sleep(self.settings.intervals[CHARGERS.name])
+                await self.clock.sleep(self.plan.config.intervals[CHARGERS.name])
         for name, state in self._endpoints.items():
-            state.restore(records.get(name), walk)
+            state.restore(records.get(name), walk, first_delays.get(name, 0.0))
         await self._read_book()
 
     # One refresh ----------------------------------------------------------------------------------
@@ -161,7 +159,7 @@ class Poller:
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested()
             try:
-                response = await state.fetch(self.client)
+                response = await state.fetch(self.client, page)
             finally:
                 state.observe_duration()
         outcome = await self._write(state.record, self.ledger, response, state.recorded_pause(failures=0))
@@ -178,7 +176,7 @@ class Poller:
         if not outcome.withdrawn:
             message = "the history lacks many sessions; they are withdrawn if the next comparison misses them too"
         level: Level = "warn" if outcome.missing > FEW_MISSING else "info"
-        event(_logger, level, message, **self.settings.log_fields, sessions=outcome.missing)
+        event(_logger, level, message, **self.plan.log_fields, sessions=outcome.missing)
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error)
@@ -201,30 +199,27 @@ class Poller:
             LedgerError: it could not be written.
         """
         result, book = await self.offload(self._write_and_read, write, *args)
-        if isinstance(book, Exception):
-            self._log_ledger_failure(book)
-        elif book is not None:
+        if book is not None:
             self._book = book
             if self._ledger_log.failures:
                 self._ledger_log.succeeded(self.clock.monotonic())
-                event(_logger, "info", "the ledger works again", **self.settings.log_fields)
+                event(_logger, "info", "the ledger works again", **self.plan.log_fields)
         return result
 
-    def _write_and_read(
-        self, write: Callable[..., Result], *args: object
-    ) -> tuple[Result, Book | Exception | None]:
+    def _write_and_read(self, write: Callable[..., Result], *args: object) -> tuple[Result, Book | None]:
         result = write(*args)
-        if self.settings.public:
+        if self.plan.account is None:
             return result, None
         chargers = self._endpoints[CHARGERS.name]
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers.health.succeeded_at_seconds is not None or isinstance(
-            chargers.api_error, REFUSALS
+            chargers.api_error, ApiRefusalError
         )
         try:
             return result, self.ledger.book(name_unlinked=name_unlinked, now_seconds=self.clock.now())
-        except Exception as error:  # noqa: BLE001 -- logged by _write
-            return result, error
+        except Exception as error:  # noqa: BLE001 -- the former book is still true
+            self._log_ledger_failure(error)
+            return result, None
 
     async def _read_book(self) -> None:
         """Read the book; when that fails the former one stays."""
@@ -236,11 +231,12 @@ class Poller:
     def _log_ledger_failure(self, error: Exception) -> None:
         reason = "ledger" if isinstance(error, LedgerError) else "internal"
         if self._ledger_log.failed(reason, self.clock.monotonic()) is not None:
-            event(_logger, "error", "cannot use the ledger", **self.settings.log_fields, err=error)
+            event(_logger, "error", "cannot use the ledger", **self.plan.log_fields, err=error)
 
     # The snapshot ---------------------------------------------------------------------------------
 
-    def _publish_snapshot(self) -> None:
+    def publish_snapshot(self) -> None:
+        """Publish the present state, without the API responses that have become too old."""
         mono_s, states = self.clock.monotonic(), self._endpoints.values()
         self.shown_until_mono_s = min(
             (state.expires_mono_s for state in states if state.expires_mono_s > mono_s), default=math.inf
@@ -249,26 +245,26 @@ class Poller:
             self.publish(self._snapshot())
         except Exception as error:  # noqa: BLE001 -- a snapshot that cannot be rendered must not end the refreshes
             message = "internal error; the former values are served"
-            event(_logger, "error", message, **self.settings.log_fields, err=error)
+            event(_logger, "error", message, **self.plan.log_fields, err=error)
 
     def _snapshot(self) -> Snapshot:
-        settings, book = self.settings, self._book
+        account, book = self.plan.label, self._book
         health = tuple(state.health for state in self._endpoints.values())
         optional = {each.name: self._fresh(each) for each in OPTIONAL_ENDPOINTS}
         if book is None:
-            return Snapshot(settings.account, health, public=settings.public, **optional)
+            return Snapshot(account, health, public=self.plan.account is None, **optional)
         if book.persistent:
             self._durable = book, health
         elif self._durable is not None:
             book, health = _held(book, health, *self._durable)
         chargers = self._fresh(CHARGERS)
         return Snapshot(
-            account=settings.account,
+            account=account,
             endpoints=health,
             book=book,
-            chargers=None if chargers is None else live_chargers(chargers, book, settings.tags),
-            last_sessions=ended_sessions(book.last_sessions.values(), book, settings.tags),
-            ended_sessions=ended_sessions(book.ended, book, settings.tags),
+            chargers=None if chargers is None else live_chargers(chargers, book, self.plan.config.tags),
+            last_sessions=ended_sessions(book.last_sessions.values(), book, self.plan.config.tags),
+            ended_sessions=ended_sessions(book.ended, book, self.plan.config.tags),
             energy=self._fresh(ENERGY),
             ere_estimate=self._fresh(SESSIONS),
             **optional,

@@ -15,7 +15,7 @@ from joulo_exporter.errors import ApiError
 @pytest.fixture
 async def session():
     """The connection pool as the exporter opens it."""
-    async with open_session(connection_limit=4) as session:
+    async with open_session() as session:
         yield session
 
 

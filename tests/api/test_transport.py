@@ -237,20 +237,6 @@ async def test_the_timeout_covers_everything(client_of, failure_of, say):
     assert str(failure).startswith("no complete response from 127.0.0.1 within 0.1 s")
 
 
-async def test_waiting_for_a_free_connection_counts_too(client_of, failure_of):
-    async with loopback(saying(hangs=True)) as api:
-        others = [asyncio.create_task(failure_of(client_of(api.url, timeout_s=5))) for _ in range(4)]
-        while len(api.heads) < 4:
-            await api.asked.wait()
-            await asyncio.sleep(0)
-        failure = await failure_of(client_of(api.url, timeout_s=0.05))
-        assert len(api.heads) == 4
-        for other in others:
-            other.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-    assert failure.code == "timeout"
-
-
 RETRY = "Retry-After: 300"
 
 

@@ -17,7 +17,7 @@ from joulo_exporter.web.app import WebPaths
 
 
 async def test_the_household_knows_the_token_of_its_configuration(tmp_path):
-    async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
+    async with simulated_household(tmp_path) as config, open_session() as session:
         client = JouloClient(session, config.api, token=config.accounts[0].token.read())
         assert any(charger.charging for charger in (await client.fetch(CHARGERS)).content)
     assert config.api.url.startswith("http://127.0.0.1:")
@@ -31,7 +31,7 @@ async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_
     (tmp_path / "demo-start").write_text(f"{int(time.time()) - 200_000}\n")
     listed = []
     for _ in range(2):
-        async with simulated_household(tmp_path) as config, open_session(connection_limit=1) as session:
+        async with simulated_household(tmp_path) as config, open_session() as session:
             client = JouloClient(session, config.api, token=config.accounts[0].token.read())
             energy = await client.fetch(ENERGY)
             listed.append([month.kwh_hundredths for month in energy.content.months[2:]])  # before it began

@@ -4,7 +4,9 @@ import pytest
 from support.command_line import run
 
 from joulo_exporter.accounts import plans
+from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.schema import load_config
+from joulo_exporter.poller.endpoint import account_endpoints
 from joulo_exporter.sharding import Shard
 
 NAMES = ("home", "office", "huis", "zoë")
@@ -22,19 +24,21 @@ def file(tmp_path):
     return path
 
 
+def asked_for(plan):
+    return [state.name for state in account_endpoints(plan, SystemClock())]
+
+
 def test_the_accounts_are_divided_and_only_the_first_shard_asks_for_the_public_price(file):
     parts = [load_config(file, {}, shard=Shard(ordinal, 3)) for ordinal in range(3)]
     assert [[account.name for account in part.accounts] for part in parts] == HELD
     assert [part.shard.ordinal for part in parts] == [0, 1, 2]
-    assert [sorted(part.collectors) for part in parts] == [["ere_position", "ere_price"], *[["ere_position"]] * 2]
     own = plans(parts[1])  # which reads its own tokens alone: the others are not there
-    assert [plan.key for plan in own] == HELD[1]
-    assert [plan.settings.collectors for plan in own] == [frozenset({"ere_position"})] * 2
+    assert [(plan.key, asked_for(plan)[-1]) for plan in own] == [(name, "ere_position") for name in HELD[1]]
 
 
 def test_a_first_shard_without_accounts_asks_for_the_public_price_all_the_same(file):
     (plan,) = plans(load_config(file, {}, shard=Shard(0, 7)))
-    assert (plan.settings.public, plan.source, plan.token) == (True, None, None)
+    assert (asked_for(plan), plan.account, plan.token) == (["ere_price"], None, None)
     assert plan.api.url == "https://joulo.nl/api"
     assert plans(load_config(file, {}, shard=Shard(4, 7))) == ()
 

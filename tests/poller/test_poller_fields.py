@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 import pytest
+from msgspec.structs import replace
 from support.exposition import Samples
 from support.parsing import MISSING, changed
 from support.poller_rig import CHARGER, Rig
@@ -149,7 +150,8 @@ async def test_a_malformed_record_or_field_is_counted_and_logged_once_wherever_i
 
 async def test_unknown_fields_are_counted_and_logged_once_by_name_also_after_a_reload(caplog):
     caplog.set_level(logging.DEBUG)
-    async with Rig(account="home") as rig:
+    async with Rig() as rig:
+        rig.plan = replace(rig.plan, account=replace(rig.plan.account, name="home"))
         known = {"id": CHARGER, "mid_eligible": True}
         unknown = {"colour": 1, "x" * 99: 2, "current_session": {"id": "s", "x": [{}]}}
         rig.api.answers["chargers"] = {"chargers": [known | unknown], "page": {"next": 1}}

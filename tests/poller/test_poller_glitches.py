@@ -18,6 +18,7 @@ from support.poller_rig import (
 )
 
 from joulo_exporter.ledger.reader import LedgerReader
+from joulo_exporter.models.charger import Tags
 from joulo_exporter.reports.backfill import Backfill, backfill
 
 
@@ -94,7 +95,7 @@ async def test_a_start_in_2000_leaves_the_energy_at_the_end_and_backfill_begins_
         assert rig.value("joulo_session_seconds_total", charger="oprit") == 0
         with rig.database.transaction() as connection:
             wanted = Backfill(now_seconds=rig.clock.now())
-            lines = list(backfill(LedgerReader(connection), [""], rig.settings.tags, wanted, lambda _: None))
+            lines = list(backfill(LedgerReader(connection), [""], Tags({}, "show"), wanted, lambda _: None))
         energy = [line.split() for line in lines if line.startswith("joulo_total_kwh{")]
         ended_seconds = datetime.fromisoformat(end).timestamp()
         assert ended_seconds - 300 <= float(energy[0][2]) <= ended_seconds

@@ -16,6 +16,7 @@ from support.poller_rig import CHARGERS_S, ENERGY_S, PAGE_S, SESSIONS_S, Rig, ch
 from support.snapshots import fixture
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, SESSIONS
+from joulo_exporter.config.schema import HistoryConfig
 from joulo_exporter.errors import ApiConnectionError, ApiResponseError, ApiStatusError
 from joulo_exporter.models.wire import Plausibility
 
@@ -90,7 +91,9 @@ NAMED_BODIES = st.sampled_from(ENDPOINTS).flatmap(lambda name: st.tuples(st.just
 def test_no_answer_ends_the_poller_or_spoils_the_exposition(sequence):
     async def scenario():
         # A back-off is never longer than these, so that each step asks each endpoint once.
-        async with Rig(intervals=dict.fromkeys(ENDPOINTS, 900.0), page_interval_s=400.0) as rig:
+        async with Rig(
+            intervals=dict.fromkeys(ENDPOINTS, 900.0), history=HistoryConfig(page_interval_s=400.0)
+        ) as rig:
             await rig.start()
             for endpoint, body in sequence:
                 rig.api.answers[endpoint] = body

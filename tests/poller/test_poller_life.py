@@ -1,7 +1,7 @@
 """Staleness, restarts and reloads."""
 
 import pytest
-from support.poller_rig import CHARGER, Rig, at_work, charger, chargers, listed, live, sessions
+from support.poller_rig import CHARGER, STALE_AFTER_S, Rig, at_work, charger, chargers, listed, live, sessions
 from support.snapshots import fixture
 
 from joulo_exporter.errors import ApiStatusError
@@ -85,7 +85,7 @@ async def test_a_clock_that_goes_back_during_a_restart_keeps_no_old_value_alive(
         rig.clock.step_wall(-86_400.0)
         rig.api.answers["chargers"] = OUTAGE
         await rig.restart()
-        await rig.clock.advance(60 + rig.settings.stale_after_s - 1)
+        await rig.clock.advance(60 + STALE_AFTER_S - 1)
         assert rig.value("joulo_charging", charger="oprit") == 0.0
         await rig.clock.advance(1)
         assert rig.value("joulo_charging", charger="oprit") is None
@@ -118,7 +118,7 @@ async def test_a_reload_keeps_the_throttle_though_the_wall_clock_jumps(jump_s):
 async def test_a_reload_to_a_shorter_interval_counts_from_the_last_request():
     async with at_work() as rig:
         await rig.clock.advance(30)
-        await rig.reload(intervals=rig.settings.intervals | {"energy": 700.0})
+        await rig.reload(intervals=rig.plan.config.intervals | {"energy": 700.0})
         assert rig.value("joulo_refresh_interval_seconds", endpoint="energy") == 700.0
         assert rig.value("joulo_api_request_duration_seconds_count", endpoint="energy") == 1.0
         await rig.clock.advance(669)

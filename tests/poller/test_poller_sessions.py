@@ -3,7 +3,10 @@
 import pytest
 from support.poller_rig import PAGE_S, SESSIONS_S, Rig, at_work, charger, chargers, listed, live, sessions
 
+from joulo_exporter.config.schema import HistoryConfig
 from joulo_exporter.errors import ApiStatusError
+
+OFTEN = HistoryConfig(resync_interval_s=4 * 3600.0)
 
 OUTAGE = ApiStatusError("502", status=502)
 
@@ -114,7 +117,7 @@ async def test_the_first_import_pages_apart_also_over_a_restart_and_totals_appea
 
 
 async def test_a_resync_reads_the_whole_history_again():
-    async with at_work(resync_interval_s=4 * 3600.0, sessions=sessions(*LONG)) as rig:
+    async with at_work(history=OFTEN, sessions=sessions(*LONG)) as rig:
         await rig.clock.advance(4 * 3600 - 1)
         assert {request.offset for request in rig.api.requests[-50:] if request.endpoint == "sessions"} == {0}
         corrected = [session | {"kwh": 2.0} for session in LONG]
@@ -194,7 +197,7 @@ async def test_a_session_that_never_becomes_final_costs_ever_fewer_requests():
 )  # fmt: skip
 async def test_withdrawals_are_logged_with_their_number(caplog, count, lines):
     caplog.set_level("INFO")
-    async with at_work(resync_interval_s=4 * 3600.0, sessions=sessions(*LONG)) as rig:
+    async with at_work(history=OFTEN, sessions=sessions(*LONG)) as rig:
         await rig.clock.advance(60)
         rig.api.answers["sessions"] = sessions(*LONG[count:])
         await rig.clock.advance(9 * 3600)
@@ -205,7 +208,7 @@ async def test_withdrawals_are_logged_with_their_number(caplog, count, lines):
 
 
 async def test_the_history_of_a_charger_that_has_left_stays():
-    async with Rig(resync_interval_s=4 * 3600.0) as rig:
+    async with Rig(history=OFTEN) as rig:
         rig.api.answers["chargers"] = chargers(charger(), charger(id="other", slug="other"))
         rig.api.answers["sessions"] = sessions(*others(40), *LONG)
         await rig.start()

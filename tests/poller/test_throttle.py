@@ -8,20 +8,20 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.fake_clock import START_S, FakeClock
-from support.poller_rig import SETTINGS
+from support.poller_rig import CONFIG, PLAN
 
-from joulo_exporter.accounts import spread_settings
+from joulo_exporter.accounts import first_delays
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
-from joulo_exporter.poller import account_endpoints
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
     JITTER_SHARE,
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
+    account_endpoints,
     pause_after_failure,
-    remaining_s,
 )
 
 intervals = st.floats(0.01, 1e6)
@@ -42,11 +42,14 @@ def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeye
 
 @given(requested=moments, now=moments, length_s=st.floats(0, 1e6), count=failures, interval_s=intervals)
 def test_the_rest_of_a_pause_whatever_the_clock_does(requested, now, length_s, count, interval_s):
-    left_s = remaining_s(Pause(requested, length_s, count), interval_s, now)
+    config, clock = replace(CONFIG, intervals=dict.fromkeys(CONFIG.intervals, interval_s)), FakeClock(now)
+    state = account_endpoints(replace(PLAN, config=config), clock)[0]
+    state.restore(EndpointRecord(pause=Pause(requested, length_s, count)), Walk())
+    left_s = state.due_mono_s - clock.monotonic()
     whole_s = interval_s if count == 0 else max(length_s, interval_s)
-    assert 0 <= left_s <= whole_s
+    assert 0 <= left_s <= whole_s + 1e-3
     if now <= requested:
-        assert left_s == whole_s
+        assert left_s == pytest.approx(whole_s, abs=1e-3)
     elif left_s > 0:
         assert whole_s - left_s == pytest.approx(now - requested, abs=1e-3)
 
@@ -64,9 +67,9 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
     """Return when each endpoint of each account is asked, each with an API response at once."""
     numbers, clock, moments, due = random.Random(1), FakeClock(monotonic_s=0.0), {}, []
     for account in range(ACCOUNTS):
-        settings = spread_settings(SETTINGS, account, ACCOUNTS)
-        for state in account_endpoints(settings, clock, numbers.random):
-            state.restore(record, Walk())
+        delays = first_delays(CONFIG.intervals, account, ACCOUNTS)
+        for state in account_endpoints(PLAN, clock, numbers.random):
+            state.restore(record, Walk(), delays[state.name])
             moments[account, state.name] = []
             heapq.heappush(due, (state.due_mono_s, account, state.name, state))
     while due[0][0] < HOUR_S:
@@ -93,7 +96,7 @@ def test_five_thousand_accounts_are_asked_evenly_and_in_time(record):
     assert max(seconds.values()) < 1.5 * MEAN_PER_S
     assert min(seconds[second] for second in range(int(HOUR_S) - 1)) > 0.3 * MEAN_PER_S
     for (_, endpoint), asked in moments.items():
-        interval_s = SETTINGS.intervals[endpoint]
+        interval_s = CONFIG.intervals[endpoint]
         assert asked[0] < min(600.0, interval_s)
         assert all(
             interval_s <= later - earlier <= interval_s * (1 + JITTER_SHARE) + 1e-6

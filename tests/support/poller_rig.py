@@ -9,30 +9,27 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 from prometheus_client import CollectorRegistry
 from support.client_library import rendered
 from support.exposition import Samples, samples_of
 from support.fake_clock import FakeClock
 from support.parsing import ANYTHING
 
+from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database
-from joulo_exporter.models.charger import Tags
+from joulo_exporter.ledger import PAGE_SIZE, Database
 from joulo_exporter.models.wire import Plausibility
-from joulo_exporter.poller import Poller, PollSettings
+from joulo_exporter.poller.endpoint import Plan
+from joulo_exporter.poller.poller import Poller
 
 CHARGERS_S, SESSIONS_S, ENERGY_S, PAGE_S = 60.0, 600.0, 3600.0, 10.0
 STALE_AFTER_S, RESYNC_S = 900.0, 7 * 86_400.0
 CHARGER = "6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f"
 
-SETTINGS = PollSettings(
-    account=None,
-    intervals={"chargers": CHARGERS_S, "sessions": SESSIONS_S, "energy": ENERGY_S, "ere_position": ENERGY_S},
-    stale_after_s=STALE_AFTER_S,
-    page_interval_s=PAGE_S,
-    resync_interval_s=RESYNC_S,
-    tags=Tags(vehicles={}, mode="show"),
-)
+CONFIG = load_config(None, {"JOULO_TOKEN": "joulo_of_the_rig"})
+"""All keys as they are if nobody sets them; the constants above are some of them."""
+PLAN = Plan(CONFIG, CONFIG.accounts[0])
 
 
 async def inline(work, *args, **kwargs):
@@ -99,7 +96,8 @@ class Rig:
     def __init__(self, folder: Path | None = None, **settings) -> None:
         self.clock = FakeClock()
         self.api = ScriptedApi(self.clock)
-        self.settings = msgspec.structs.replace(SETTINGS, **settings)
+        self.plan = PLAN
+        self._configure(settings)
         self.folder = folder
         self.fraction = 0.0
         self.offload: Callable[..., object] = inline
@@ -107,12 +105,12 @@ class Rig:
         """Called after each snapshot that is published."""
         self._open()
 
+    def _configure(self, settings) -> None:
+        self.plan = replace(self.plan, config=replace(self.plan.config, **settings))
+
     def _open(self) -> None:
         self.database = Database(self.folder)
-        self.ledger = AccountLedger(
-            self.database, self.settings.account or "", configured_labels={},
-            vehicles=self.settings.tags.vehicles,
-        )  # fmt: skip
+        self.ledger = self.plan.ledger(self.database)
         self.exposition = Exposition(CollectorRegistry())
         self.task: asyncio.Task[None] | None = None
 
@@ -124,7 +122,7 @@ class Rig:
     async def start(self) -> None:
         """Start a poller, and let it do what it does at once."""
         self.poller = Poller(
-            self.api, self.ledger, self.settings, self.publish,
+            self.api, self.ledger, self.plan, self.publish,
             offload=self.offload, clock=self.clock, request_slots=asyncio.Semaphore(1),
             fraction=lambda: self.fraction,
         )  # fmt: skip
@@ -158,8 +156,8 @@ class Rig:
         async with self.poller.refreshing:
             self.task.cancel()
         await asyncio.wait([self.task])
-        self.settings = msgspec.structs.replace(self.settings, **settings)
-        self.poller.configure(self.api, self.ledger, self.settings)
+        self._configure(settings)
+        self.poller.configure(self.api, self.ledger, self.plan)
         await self._run()
 
     async def __aenter__(self):
@@ -172,7 +170,7 @@ class Rig:
     def series(self) -> Samples:
         """Return every series of the exposition, as it is scraped."""
         if self.poller.shown_until_mono_s <= self.clock.monotonic():
-            self.poller.drop_stale()
+            self.poller.publish_snapshot()
         return samples_of(rendered(self.exposition).decode())
 
     def value(self, name: str, **labels: str) -> float | None:

@@ -13,7 +13,7 @@ from support.ledger_rig import LedgerRig
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, Book, EndpointRecord, Pause
+from joulo_exporter.ledger import PAGE_SIZE, Book, EndpointRecord, Pause, Refreshes
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import IdTagMode, Tags
 from joulo_exporter.snapshot import Durations, EndpointHealth, Snapshot, ended_sessions, live_chargers
@@ -106,11 +106,7 @@ class Household:
             EndpointHealth(
                 endpoint=endpoint,
                 interval_s=interval_s,
-                up=record.up,
-                succeeded_at_seconds=record.succeeded_at_seconds,
-                requests=dict(record.requests),
-                malformed=record.malformed,
-                malformed_fields=dict(record.malformed_fields),
+                **{name: getattr(record, name) for name in Refreshes.__struct_fields__},
                 durations=Durations().observed(0.2).observed(3.0),
             )
             for endpoint, interval_s in INTERVALS.items()
