@@ -12,13 +12,14 @@ from urllib.parse import parse_qsl
 
 import pytest
 from coloraide import Color
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 from support.golden import golden
 from support.snapshots import DRIVEWAY, GARAGE, TAG, Household, fixture, recorded, recorded_snapshot
 
 from joulo_exporter.ledger import Totals
+from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
 from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
 
@@ -382,6 +383,7 @@ def read_with(text):
     )
 )
 def test_any_text_stays_text(text):
+    assume(text not in KNOWN_STATUSES)  # for which the page has words and colours
     reading, harmless = read_with(text), read_with("harmless")
     assert [tag for tag, _ in reading.tags] == [tag for tag, _ in harmless.tags]
     assert [set(attributes) for _, attributes in reading.tags] == [set(a) for _, a in harmless.tags]
