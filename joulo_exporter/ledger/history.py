@@ -205,7 +205,9 @@ def _after_newest_page(tables: AccountTables, walk: Walk, page: _Page, now_secon
     """
     is_first_ever = page.size == 1 and walk.page_size == 0
     is_complete = walk.complete and (page.reaches_known or is_first_ever)
-    known = replace(walk, complete=is_complete, newest_lost=page.lost)
+    # What is unreadable on the newest page is counted there, until it can be read.
+    finished_lost = {*walk.finished_lost} - {*walk.newest_lost, *page.lost}
+    known = replace(walk, complete=is_complete, newest_lost=page.lost, finished_lost=tuple(finished_lost))
     if walk.offset is None:
         sought_seconds = _sought(tables, walk, page, now_seconds)
         if page.reaches_known:
@@ -337,6 +339,8 @@ def record_page(
     missing, believed = 0, True
     if after.finished_generation != walk.finished_generation:
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
+        if after.page_size == 0:  # it proves nothing, so that it is not the first of two walks that miss a session
+            after = replace(after, finished_generation=walk.finished_generation)
     return after, missing, believed
 
 

@@ -111,6 +111,8 @@ def test_stepping_back_into_an_absence_begins_again_from_the_top(rig):
         pytest.param(9, [(history_of(3), 3)], id="a clean one withdraws what it does not list"),
         pytest.param(40, [(history_of(20), 40), (history_of(40), 40), (history_of(20), 40), (history_of(20), 20)],
                      id="the next one must miss many too: the API may have cut a page short"),
+        pytest.param(40, [([], 40), (history_of(20), 40), (history_of(20), 20)],
+                     id="one without sessions is not the first of two that miss many"),
     ],
 )  # fmt: skip
 def test_what_a_resync_proves(rig, count, resyncs):
@@ -135,6 +137,15 @@ def test_records_that_cannot_be_read_are_counted_until_they_can(rig, position):
     assert (rig.book().history.sessions, rig.book().history.unreadable) == (250, 0)
     rig.page(page_of([None, *history[1:]], 0, P), offset=0)
     assert (rig.book().history.sessions, rig.book().history.unreadable) == (250, 1)
+
+
+def test_a_record_that_has_moved_up_to_the_newest_page_counts_there_until_it_can_be_read(rig):
+    history = history_of(250)
+    unreadable = [*history[:P], None, *history[P + 1 :]]
+    rig.whole_walk(unreadable, size=P)
+    for now, count in ((unreadable[1:], 1), (history[1:], 0)):  # one above it is gone
+        rig.page(page_of(now, 0, P), offset=0)
+        assert rig.book().history.unreadable == count
 
 
 @pytest.mark.parametrize(("hours", "left"), [(1, 2), (23, 2), (25, 1)])
