@@ -165,7 +165,6 @@ class Service:
         if shard.total > 1:  # a shard without accounts is no fault
             message = "serving a shard of the accounts" if count else "this shard has no accounts"
             event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=count)
-        self._keep_time(accounts, len(self._plans))
         # The objects of all accounts live on: with thousands of accounts, each search of them for garbage would
         # stop the loop for a quarter of a second.
         gc.disable()
@@ -176,6 +175,7 @@ class Service:
             gc.freeze()
             gc.set_threshold(*_GARBAGE_THRESHOLDS)
             gc.enable()
+        self._keep_time(accounts, len(self._plans))  # from now on: the start itself waits for nothing
         await stack.enter_async_context(_background(self._tend_ledger(accounts)))
         await self._listen(stack, accounts)
 
