@@ -175,7 +175,8 @@ class Service:
             gc.freeze()
             gc.set_threshold(*_GARBAGE_THRESHOLDS)
             gc.enable()
-        self._keep_time(accounts, len(self._plans))  # from now on: the start itself waits for nothing
+        # Only now: the last account of a thousand would be opened a second after the others.
+        self._keep_time(accounts, len(self._plans))
         await stack.enter_async_context(_background(self._tend_ledger(accounts)))
         await self._listen(stack, accounts)
 
