@@ -13,6 +13,7 @@ from support.fake_clock import START_S, FakeClock
 from support.poller_rig import CONFIG, PLAN
 
 from joulo_exporter.accounts import first_delays
+from joulo_exporter.errors import ApiTimeoutError
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.endpoint import (
@@ -102,3 +103,33 @@ def test_five_thousand_accounts_are_asked_evenly_and_in_time(record):
             interval_s <= later - earlier <= interval_s * (1 + JITTER_SHARE) + 1e-6
             for earlier, later in pairwise(asked)
         )
+
+
+def test_accounts_that_hang_leave_request_slots_for_the_others():
+    """One account in ten gets no response until the timeout; back-off alone keeps the 256 request slots free."""
+    numbers, clock, holding, most, due = random.Random(1), FakeClock(monotonic_s=0.0), 0, 0, []
+    for account in range(ACCOUNTS):
+        delays = first_delays(CONFIG.intervals, account, ACCOUNTS)
+        for state in account_endpoints(PLAN, clock, numbers.random):
+            state.restore(None, Walk(), delays[state.name])
+            heapq.heappush(due, (state.due_mono_s, account, state.name, state))
+    asking = set()
+    while due[0][0] < HOUR_S:
+        now_s, account, name, state = heapq.heappop(due)
+        clock.move_to(now_s)
+        if account % 10:
+            state.requested()
+            state.succeeded(NOTHING)
+        elif state not in asking:
+            asking.add(state)
+            state.requested()
+            holding += 1
+            most = max(most, holding)
+            heapq.heappush(due, (now_s + CONFIG.api.timeout_s, account, name, state))
+            continue
+        else:
+            asking.remove(state)
+            holding -= 1
+            state.failed(ApiTimeoutError("no response"))
+        heapq.heappush(due, (state.due_mono_s, account, name, state))
+    assert 50 < most < 256
