@@ -361,11 +361,13 @@ def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str])
     Its charger may have been linked anew, which ``/chargers`` may show only later: then all figures have to be the
     same. An end that is not final tells nothing.
     """
+    if session.started_at_seconds is None:
+        return False
     same_end = stored.ended_at_seconds == session.ended_at_seconds
     same_energy = stored.kwh_hundredths == session.kwh_hundredths
     if stored.charger_id != session.charger_id and stored.charger_id not in unlinked:
-        return session.started_at_seconds is not None and same_end and same_energy
-    return session.started_at_seconds is not None and (not stored.end_is_final or same_end or same_energy)
+        return same_end and same_energy
+    return not stored.end_is_final or same_end or same_energy
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:

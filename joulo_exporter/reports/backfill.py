@@ -37,7 +37,7 @@ Prometheus looks back five minutes, VictoriaMetrics a step of the query: ten min
 """
 
 _POWER = "joulo_charger_power_watts"
-"""The ledger keeps no power: there is a history only if the power of each session is known to be constant."""
+"""The ledger keeps only the latest power: there is a history if that of each session is known to be constant."""
 _INFO = "joulo_last_session_info"
 _LIVE = ("joulo_charging", "joulo_session_kwh", _POWER)
 """Metrics from ``/chargers``: their last value is that of the charger, if it is still linked."""
