@@ -1,14 +1,9 @@
 """Metric families of the exporter itself: its requests and refreshes per account, and its process."""
 
 import platform
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
 
 from joulo_exporter.metrics.family import Family, Labelled, unlabelled
 from joulo_exporter.sharding import ALONE, Shard
@@ -81,59 +76,37 @@ class ConfigReloads:
     succeeded_at_seconds: float
 
 
-class ExporterCollector(Collector):
-    """The exporter's version, the state of its configuration, and its place among the shards."""
-
-    def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
-        self._reloads = reloads
-        self._build = _gauge(
-            "joulo_exporter_build_info",
-            "Version of the exporter and of Python, always 1.",
-            1,
-            version=version,
-            python_version=platform.python_version(),
-        )
-        self._ordinal = _gauge(
-            "joulo_exporter_shard_ordinal",
-            "Shard of the accounts that this exporter serves, from 0; the label is the same.",
-            shard.ordinal,
-            shard_ordinal=str(shard.ordinal),
-        )
-        self._total = _gauge(
-            "joulo_exporter_total_shards",
-            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
-            shard.total,
-        )
-
-    def collect(self) -> Iterable[Metric]:
-        """Return the families with their values."""
-        return (
-            self._build,
-            _gauge(
-                "joulo_exporter_config_last_reload_successful",
-                "1 if the last loading of the configuration succeeded, else 0.",
-                float(self._reloads.successful),
-            ),
-            _gauge(
-                "joulo_exporter_config_last_reload_success_timestamp_seconds",
-                "Time when the configuration was last loaded without a fault, Unix time.",
-                self._reloads.succeeded_at_seconds,
-            ),
-            self._ordinal,
-            self._total,
-        )
-
-
-def _gauge(name: str, text: str, value: float, **labels: str) -> Metric:
-    gauge = GaugeMetricFamily(name, text, labels=tuple(labels))
-    gauge.add_metric(tuple(labels.values()), value)
-    return gauge
-
-
 def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> CollectorRegistry:
-    """Return a registry with the metrics of this process."""
+    """Return a registry with the metrics of this process: version, configuration, shard, memory and the like."""
     registry = CollectorRegistry(auto_describe=True)
-    registry.register(ExporterCollector(version, reloads, shard))
+
+    def gauge(name: str, text: str, **labels: str) -> Gauge:
+        metric = Gauge(name, text, tuple(labels), registry=registry)
+        return metric.labels(**labels) if labels else metric
+
+    gauge(
+        "joulo_exporter_build_info",
+        "Version of the exporter and of Python, always 1.",
+        version=version,
+        python_version=platform.python_version(),
+    ).set(1)
+    gauge(
+        "joulo_exporter_config_last_reload_successful",
+        "1 if the last loading of the configuration succeeded, else 0.",
+    ).set_function(lambda: reloads.successful)
+    gauge(
+        "joulo_exporter_config_last_reload_success_timestamp_seconds",
+        "Time when the configuration was last loaded without a fault, Unix time.",
+    ).set_function(lambda: reloads.succeeded_at_seconds)
+    gauge(
+        "joulo_exporter_shard_ordinal",
+        "Shard of the accounts that this exporter serves, from 0; the label is the same.",
+        shard_ordinal=str(shard.ordinal),
+    ).set(shard.ordinal)
+    gauge(
+        "joulo_exporter_total_shards",
+        "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+    ).set(shard.total)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
