@@ -4,12 +4,10 @@ CSV and JSON are for machines, and the same in every language. HTML is in Dutch 
 on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
-from functools import cache
-from importlib import resources
+from functools import cache, partial
 from operator import attrgetter
 
 import msgspec
@@ -17,8 +15,8 @@ import msgspec
 from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
+from joulo_exporter.language import Language
 from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
 
@@ -74,7 +72,7 @@ class Statement:
         yield f"statement: {count_text(total.sessions)}, {kwh} kWh, {euros} euros"
         for reason, count in self.remarkable.items():
             if count:
-                yield f"statement: {_words('en')[reason].format(count_text(count))}"
+                yield f"statement: {_language('en').words[reason].format(count_text(count))}"
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -175,77 +173,41 @@ _DASH = "\N{EN DASH}"
 
 
 def as_html(statement: Statement, language: str) -> str:
-    """Return an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
-    return _language(language).template.render(version=__version__, statement=statement)
+    """Return an HTML document: the template ``statement.html`` with the words in ``statement.toml``."""
+    html = _language(language).render(
+        version=__version__, statement=statement, dash=_DASH, grouped=grouped, sums=total_of
+    )
+    return "\n".join(map(printable, html.split("\n")))
 
 
-@cache
-def _words(language: str) -> dict[str, str]:
-    text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
-    words: dict[str, str] = tomllib.loads(text)[language]
-    return words
-
-
-class _Language:
-    """Template, figures, times and sentences in a language."""
-
-    def __init__(self, language: str) -> None:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- not for CSV and JSON
-
-        self._words = _words(language)
-        environment = Environment(
-            loader=PackageLoader("joulo_exporter.reports", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            # HTML, as what a macro returns, has been through it already.
-            finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
-        )
-        environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
-        environment.globals.update(say=self, grouped=grouped, sums=total_of)
-        self.template = environment.get_template("statement.html")
+class _Language(Language):
+    """Figures, times and sentences of a statement in a language."""
 
     # Figures and times
 
     def hundredths(self, value: int | None) -> str:
-        return self._number(figure(value))
+        return _DASH if value is None else self.decimal(figure(value))
 
     def price(self, tariff: Tariff | None) -> str:
-        return self._number(price_text(tariff))
+        return self.decimal(price_text(tariff) or _DASH)
 
     def cost(self, total: Total) -> str:
         """Return the cost; a dash if no session has one."""
         return self.hundredths(None if total.unpriced == total.sessions else total.cost_cents)
 
-    def _number(self, number: Decimal | str | None) -> str:
-        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
-
-    def counted(self, sessions: int) -> str:
-        return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
-
-    def month(self, month: str) -> str:
-        """Return the name of a month such as ``2026-06``."""
-        year, number = month.split("-")
-        return f"{self._month_name(int(number))} {year}"
-
     def quarter(self, quarter: str) -> str:
         """Return the name of a quarter such as ``2026-Q2``."""
         year, number = quarter.split("-Q")
-        return self._words["quarter"].format(number, year)
-
-    def _month_name(self, number: int) -> str:
-        return self._words["months"].split()[number - 1]
+        return str(self.words["quarter"]).format(number, year)
 
     def day(self, day: date) -> str:
-        return f"{day.day} {self._month_name(day.month)} {day.year}"
+        return f"{day.day} {self.month_name(day.month)} {day.year}"
 
     def moment(self, seconds: float) -> str:
         return f"{self.day(local_time(seconds).date())} {local_time(seconds):%H:%M %Z}"
 
     def time(self, seconds: float | None) -> str:
-        return _DASH if seconds is None else local_time(seconds).strftime(self._words["moment"])
+        return _DASH if seconds is None else local_time(seconds).strftime(self.words["moment"])
 
     def times(self, row: SessionRow) -> tuple[str, str]:
         """Return start and end of a session, the end without the day of the start; a correction is marked."""
@@ -258,14 +220,14 @@ class _Language:
         first, end = local_time(statement.from_seconds), local_time(statement.to_seconds)
         begin = self.day(first.date()) if first.time() == time.min else self.moment(first.timestamp())
         if end.time() == time.min:
-            return f"{begin} {self._words['to']} {self.day(end.date() - timedelta(days=1))}"
-        return f"{begin} {self._words['until']} {self.moment(end.timestamp())}"
+            return f"{begin} {self.words['to']} {self.day(end.date() - timedelta(days=1))}"
+        return f"{begin} {self.words['until']} {self.moment(end.timestamp())}"
 
     # Sentences about the statement
 
     def facts(self, statement: Statement) -> Iterator[tuple[str, bool]]:
         """Yield (sentence, whether something is missing)."""
-        words = self._words
+        words = self.words
         for ledger in statement.ledgers:
             account = f"{ledger.account}: " if statement.named else ""
             for fact, missing in self._ledger_facts(ledger, statement.to_seconds):
@@ -274,17 +236,19 @@ class _Language:
         noted = words["since"].format(self.moment(max(known))) if (known := list(filter(None, since))) else ""
         for reason, count in statement.remarkable.items():
             if count:
-                yield words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
+                yield words[reason].format(self.counted(count, "session")) + noted * (reason == "corrected"), True
         if not statement.corrected:
             yield words["uncorrected"] + noted, False
         yield words["rounding"], False
         yield words["began"], False
 
     def _ledger_facts(self, known: AccountCompleteness, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, asked = self._words, known.sessions_at_seconds
+        words, asked = self.words, known.sessions_at_seconds
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
-        count, compared_at = self.counted(known.sessions), known.read_in_full_at_seconds
-        unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
+        count, compared_at = self.counted(known.sessions, "session"), known.read_in_full_at_seconds
+        unreadable = (
+            words["unreadable"].format(self.counted(known.unreadable, "session")) if known.unreadable else ""
+        )
         compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
         if known.complete:
             yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
@@ -297,7 +261,7 @@ class _Language:
             yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
 
 
-_language = cache(_Language)
+_language = cache(partial(_Language, "joulo_exporter.reports", "statement"))
 
 
 def language_of(environ: Mapping[str, str]) -> str:
