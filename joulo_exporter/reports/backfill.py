@@ -20,6 +20,7 @@ import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.errors import LedgerError
+from joulo_exporter.exposition.lines import header, labelled
 from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
@@ -309,21 +310,14 @@ def backfill(
     known = HISTORY if wanted.constant_power else HISTORY - {_POWER}
     families = [family for family in FAMILIES if family.name in known]
     for done, family in enumerate(families):
-        name = family.empty().name
-        yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
+        yield header(family.empty(), openmetrics=True)
         progress(done / len(families))
         for history in histories:
             for labels, samples in history.series(family):
-                pairs = sorted((labels | dict(wanted.labels)).items())
-                text = ",".join(f'{label}="{_escaped(value)}"' for label, value in pairs)
-                start = f"{family.name}{{{text}}} "
+                name = labelled(family.name, tuple({**labels, **wanted.labels}.items()))
                 for moment_ms, value in samples:
-                    yield f"{start}{number(value)} {moment_ms / 1000:.15g}\n"
+                    yield f"{name} {number(value)} {moment_ms / 1000:.15g}\n"
     yield "# EOF\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _milliseconds(seconds: float) -> int:
