@@ -29,7 +29,7 @@ class Language:
         template = _template(*self._document)
         return template.render(words=self.words, say=self, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, **values)
 
-    def counted(self, number: int, key: str) -> str:
+    def counted(self, number: int, key: str = "session") -> str:
         """Return a text with a number: that of the key for 1, else that of its plural."""
         return str(self.words[key if number == 1 else f"{key}s"]).format(number)
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import asdict
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, EndpointRecord, load_endpoints
@@ -54,15 +54,6 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
         """Return its start, or else the known time that is nearest to it."""
         moments = (self.started_at_seconds, self.live_at_seconds, self.ended_at_seconds)
         return next((moment for moment in moments if moment is not None), 0.0)
-
-
-class AccountCompleteness(Completeness, frozen=True, gc=False):
-    """Extent of an account's history in the ledger, and times of the last successful requests to Joulo."""
-
-    account: str = ""
-    """Empty for the single account without a name."""
-    sessions_at_seconds: float | None = None
-    chargers_at_seconds: float | None = None
 
 
 class LedgerReader:
@@ -113,18 +104,12 @@ class LedgerReader:
         return AccountTables(self._connection, self.accounts.get(account, 0))
 
     def endpoints(self, account: str) -> dict[str, EndpointRecord]:
-        """Return the record of each endpoint that was ever asked for an account."""
-        return load_endpoints(self._tables(account))
+        """Return the record of each endpoint of an account, which is empty if it was never asked."""
+        return defaultdict(EndpointRecord, load_endpoints(self._tables(account)))
 
-    def completeness(self, account: str) -> AccountCompleteness:
+    def completeness(self, account: str) -> Completeness:
         """Return how much of the account's history is in the ledger."""
-        succeeded = {name: record.succeeded_at_seconds for name, record in self.endpoints(account).items()}
-        return AccountCompleteness(
-            **asdict(completeness(self._tables(account))),
-            account=account,
-            sessions_at_seconds=succeeded.get("sessions"),
-            chargers_at_seconds=succeeded.get("chargers"),
-        )
+        return completeness(self._tables(account))
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
@@ -151,9 +136,9 @@ class LedgerReader:
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""
-        record = self.endpoints(account).get("chargers")
+        body = self.endpoints(account)["chargers"].body
         try:
-            return msgspec.json.decode(record.body, type=tuple[Charger, ...]) if record and record.body else ()
+            return msgspec.json.decode(body, type=tuple[Charger, ...]) if body else ()
         except msgspec.MsgspecError:
             return ()
 

@@ -16,7 +16,8 @@ from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.language import Language
-from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
+from joulo_exporter.ledger import Completeness, EndpointRecord
+from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
 
@@ -43,7 +44,9 @@ class Statement:
         by_charger = sorted(self.rows, key=attrgetter("account", "charger"))
         self.chargers = {(row.account, row.described.id): row for row in by_charger}
         """The latest session of each charger, in the order of labels."""
-        self.ledgers = [reader.completeness(account) for account in reader.accounts]
+        self.ledgers = [
+            (account, reader.completeness(account), reader.endpoints(account)) for account in reader.accounts
+        ]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
         # Unless a period was asked for, it runs from the first session until now.
@@ -147,17 +150,17 @@ def as_json(statement: Statement, _language: str) -> str:
         **{f"sessions_{reason}": count for reason, count in statement.remarkable.items()},
         "ledger": [
             {
-                "account": ledger.account,
-                "complete": ledger.complete,
-                "sessions": ledger.sessions,
-                "unreadable": ledger.unreadable,
-                "since": moment(ledger.back_to_seconds),
-                "compared_in_full_at": moment(ledger.read_in_full_at_seconds),
-                "sessions_asked_at": moment(ledger.sessions_at_seconds),
-                "chargers_asked_at": moment(ledger.chargers_at_seconds),
-                "corrections_since": moment(ledger.corrections_since_seconds),
+                "account": account,
+                "complete": known.complete,
+                "sessions": known.sessions,
+                "unreadable": known.unreadable,
+                "since": moment(known.back_to_seconds),
+                "compared_in_full_at": moment(known.read_in_full_at_seconds),
+                "sessions_asked_at": moment(endpoints["sessions"].succeeded_at_seconds),
+                "chargers_asked_at": moment(endpoints["chargers"].succeeded_at_seconds),
+                "corrections_since": moment(known.corrections_since_seconds),
             }
-            for ledger in statement.ledgers
+            for account, known, endpoints in statement.ledgers
         ],
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
@@ -228,27 +231,27 @@ class _Language(Language):
     def facts(self, statement: Statement) -> Iterator[tuple[str, bool]]:
         """Yield (sentence, whether something is missing)."""
         words = self.words
-        for ledger in statement.ledgers:
-            account = f"{ledger.account}: " if statement.named else ""
-            for fact, missing in self._ledger_facts(ledger, statement.to_seconds):
-                yield account + fact, missing
-        since = [ledger.corrections_since_seconds for ledger in statement.ledgers]
-        noted = words["since"].format(self.moment(max(known))) if (known := list(filter(None, since))) else ""
+        for account, known, endpoints in statement.ledgers:
+            for fact, missing in self._ledger_facts(known, endpoints, statement.to_seconds):
+                yield f"{account}: {fact}" if statement.named else fact, missing
+        since = [at for _, known, _ in statement.ledgers if (at := known.corrections_since_seconds) is not None]
+        noted = words["since"].format(self.moment(max(since))) if since else ""
         for reason, count in statement.remarkable.items():
             if count:
-                yield words[reason].format(self.counted(count, "session")) + noted * (reason == "corrected"), True
+                yield words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
         if not statement.corrected:
             yield words["uncorrected"] + noted, False
         yield words["rounding"], False
         yield words["began"], False
 
-    def _ledger_facts(self, known: AccountCompleteness, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, asked = self.words, known.sessions_at_seconds
+    def _ledger_facts(
+        self, known: Completeness, endpoints: Mapping[str, EndpointRecord], to_seconds: float
+    ) -> Iterator[tuple[str, bool]]:
+        words = self.words
+        asked, described = (endpoints[name].succeeded_at_seconds for name in ("sessions", "chargers"))
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
-        count, compared_at = self.counted(known.sessions, "session"), known.read_in_full_at_seconds
-        unreadable = (
-            words["unreadable"].format(self.counted(known.unreadable, "session")) if known.unreadable else ""
-        )
+        count, compared_at = self.counted(known.sessions), known.read_in_full_at_seconds
+        unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
         compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
         if known.complete:
             yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
@@ -257,8 +260,8 @@ class _Language(Language):
         late = asked is None or asked < to_seconds
         sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
         yield sentence + words["later"] * late, late
-        if known.chargers_at_seconds is not None:
-            yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
+        if described is not None:
+            yield words["mid_note"].format(self.moment(described)), False
 
 
 _language = cache(partial(_Language, "joulo_exporter.reports", "statement"))

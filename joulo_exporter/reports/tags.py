@@ -6,14 +6,15 @@ The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicle
 """
 
 import json
+from collections.abc import Iterable
 from operator import attrgetter
 
 import msgspec
 
 from joulo_exporter.clock import local_time
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
+from joulo_exporter.reports.sessions import SessionRow
 from joulo_exporter.reports.text import EMPTY, Fields, count_text, figure, moment, table
 
 _NO_TAG = "(none)"
@@ -47,21 +48,19 @@ class TagReport(msgspec.Struct):
     last_use_seconds: float = 0.0
 
 
-def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
+def tags_of(rows: Iterable[SessionRow]) -> list[TagReport]:
     """Return the tags of each account, the most recently used first; the sessions without a tag come last."""
-    reports = []
-    for account in reader.accounts:
-        found: dict[str, TagReport] = {}
-        for session in reader.sessions(account):
-            tag, used_seconds = session.id_tag, session.last_known_end_seconds or session.began_seconds
-            report = found.setdefault(normal_tag(tag or ""), TagReport(account, tags.vehicle(tag)))
-            report.sessions += session.ended_at_seconds is not None
-            report.kwh_hundredths += session.kwh_hundredths or 0
-            report.last_use_seconds = max(report.last_use_seconds, used_seconds)
-            if tag:
-                report.spellings = [tag, *(each for each in report.spellings if each != tag)]
-        reports += sorted(found.values(), key=lambda each: (not each.spellings, -each.last_use_seconds))
-    return reports
+    found: dict[tuple[str, str], TagReport] = {}
+    for row in rows:
+        session, tag = row.session, row.session.id_tag
+        report = found.setdefault((row.account, normal_tag(tag or "")), TagReport(row.account, row.vehicle))
+        report.sessions += session.ended_at_seconds is not None
+        report.kwh_hundredths += session.kwh_hundredths or 0
+        used_seconds = session.last_known_end_seconds or session.began_seconds
+        report.last_use_seconds = max(report.last_use_seconds, used_seconds)
+        if tag:
+            report.spellings = [tag, *(each for each in report.spellings if each != tag)]
+    return sorted(found.values(), key=lambda each: (each.account, not each.spellings, -each.last_use_seconds))
 
 
 def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> str:
