@@ -14,11 +14,9 @@ from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, EndpointRecord, load_e
 from joulo_exporter.ledger.book import (
     Completeness,
     HeldTotals,
-    by_charger,
     completeness,
     excesses,
     held_totals,
-    totals_by_tag,
 )
 from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import AccountTables, as_ledger_error, error_code, missing_migrations
@@ -123,10 +121,8 @@ class LedgerReader:
     def held_totals(
         self, account: str, vehicles: Mapping[str, str]
     ) -> tuple[Mapping[str, HeldTotals], Mapping[str, HeldTotals]]:
-        """Return the totals of chargers, by id, and of vehicles, as they are served."""
-        tables = self._tables(account)
-        charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
-        chargers, by_name, _ = held_totals(tables, charger_ids, vehicles)
+        """Return the totals of chargers that have a label, by id, and of vehicles, as they are served."""
+        chargers, by_name, _ = held_totals(self._tables(account), self.labels(account), vehicles)
         return chargers, by_name
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:

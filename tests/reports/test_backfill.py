@@ -24,7 +24,7 @@ from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.models.session import Session
-from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, value_of
+from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, samples_of
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 
@@ -62,7 +62,8 @@ def timed(start_ms, length_ms, kwh=0, **known):
 def values(sessions, metric, ticks):
     """Return the value at each tick; ``None`` where there is none."""
     family = next(family for family in FAMILIES if family.name == metric)
-    return [value_of(family, snapshot) for _, _, snapshot in Timeline("c1", "c1", sessions).snapshots(ticks)]
+    past = Timeline("c1", "c1", sessions).snapshots(ticks)
+    return [next((value for _, value in samples_of(family, snapshot)), None) for _, snapshot in past]
 
 
 SOME = st.lists(st.builds(timed, st.integers(0, 1000), st.integers(0, 500), st.integers(0, 9000))).map(
