@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import re
 import time
 import unicodedata
 import zoneinfo
@@ -118,9 +117,6 @@ def json_text(fields: Fields[Record], records: Iterable[Record]) -> str:
 
 # Completeness of the ledger -----------------------------------------------------------------------
 
-_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCII)
-"""Beginning of a zone that ``TZ`` itself describes, such as ``CET-1CEST``."""
-
 
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:
     """Yield one line an account, such as ``the ledger is complete: 824 sessions since 2024-12-24; times in UTC``.
@@ -129,7 +125,8 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
     """
     name = os.environ.get("TZ", "").removeprefix(":")
     zone = name or "/".join(dict.fromkeys(time.tzname))
-    known = name in {"", "UTC"} or _POSIX_ZONE.match(name)
+    # In place of a zone that it does not know, the system has an offset of 0.
+    known = name in {"", "UTC"} or time.timezone or time.daylight
     if not known and not any((Path(folder) / name).is_file() for folder in zoneinfo.TZPATH):
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"
