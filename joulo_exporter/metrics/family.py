@@ -11,12 +11,8 @@ from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
 
 Labels = tuple[str, ...]
 Value = float | Durations
-Item = TypeVar("Item")
 Item_co = TypeVar("Item_co", covariant=True)
 Part = TypeVar("Part")
-
-Samples = Iterable[tuple[Labels, Value]]
-"""Pairs of label values, in the order of the family's labels, and a value."""
 
 LIVE = "Cached: at most a refresh interval old while the API responds, absent once it is stale."
 LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not respond."
@@ -31,8 +27,11 @@ class Family:
     type: Literal["gauge", "counter", "histogram"]
     help: str
     labels: Labels
-    samples: Callable[[Snapshot], Samples]
-    """Returns the samples of a snapshot; a value that the API does not give is left out."""
+    samples: Callable[[Snapshot], Iterable[tuple[Labels, Value]]]
+    """Returns label values, in the order of the labels, and value of each sample of a snapshot.
+
+    A value that the API does not give is left out.
+    """
 
     def empty(self) -> Metric:
         """Return the family without samples; the client library names a counter without ``_total``."""
@@ -107,7 +106,7 @@ class Labelled(Generic[Item_co]):
         return replace(self.gauge(name, text), type="counter")
 
 
-def unlabelled(record: Callable[[Snapshot], Item | None], source: str = "") -> Labelled[Item]:
+def unlabelled(record: Callable[[Snapshot], Part | None], source: str = "") -> Labelled[Part]:
     """Return the maker of families that have one sample without labels, where a snapshot has the record."""
     return Labelled((), lambda snapshot: () if (found := record(snapshot)) is None else [((), found)], source)
 

@@ -154,7 +154,6 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
-    "tariff": lambda row: "" if row.tariff is None else f"{row.tariff.from_day} {row.tariff.vehicle or ''}",
 }
 """By name, the function that returns the group of a session; groups are listed in its order."""
 

@@ -4,7 +4,7 @@ CSV and JSON are for machines, and the same in every language. HTML is in Dutch 
 on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from functools import cache, partial
@@ -61,11 +61,9 @@ class Statement:
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by reason."""
-        self.used_tariffs = [
-            (tariff, total_of(of_tariff))
-            for _, of_tariff in grouped(self.rows, "tariff")
-            if (tariff := of_tariff[0].tariff) is not None
-        ]
+        in_order = sorted(tariffs.entries, key=lambda each: (each.from_day, each.vehicle or ""))
+        used = ((tariff, [row for row in self.rows if row.tariff == tariff]) for tariff in in_order)
+        self.used_tariffs = [(tariff, total_of(of_tariff)) for tariff, of_tariff in used if of_tariff]
         """Each tariff with the totals of its sessions, ordered by first day."""
 
     def summary(self) -> Iterator[str]:
@@ -273,9 +271,5 @@ def language_of(environ: Mapping[str, str]) -> str:
     return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
 
 
-STATEMENT_FORMATS: Mapping[str, Callable[[Statement, str], str]] = {
-    "html": as_html,
-    "csv": as_csv,
-    "json": as_json,
-}
+STATEMENT_FORMATS = {"html": as_html, "csv": as_csv, "json": as_json}
 """By name, the function that returns the text of a statement in a language, ``en`` or ``nl``."""

@@ -29,7 +29,7 @@ SHOWN = 100
 _DETAILED = 3
 """Up to so many accounts are on the page with all that is known of them; of more, it is a list of links."""
 
-_REFRESH_S = (5.0, 60.0)
+_SHORTEST_S, _LONGEST_S = 5.0, 60.0
 """Bounds of the time after which the page refreshes itself; between them it is an endpoint's shortest interval."""
 
 _OUT_OF_ORDER = ("offline", "unavailable", "faulted")
@@ -73,8 +73,7 @@ def page_html(snapshots: Sequence[Snapshot], links: Mapping[str, str], view: Vie
     accounts = [each for each in snapshots if not each.public]
     listed = [each for each in accounts if each.account == view.account] or accounts[:SHOWN]
     endpoints = [health for each in snapshots for health in each.endpoints]
-    shortest_s, longest_s = _REFRESH_S
-    interval_s = min((health.interval_s for health in endpoints), default=longest_s)
+    interval_s = min((health.interval_s for health in endpoints), default=_LONGEST_S)
     links = {**links, "stop" if view.refreshing else "resume": view.query(refreshing=not view.refreshing)}
     if view.account is not None:
         links["all_accounts"] = view.query(account=None)
@@ -88,7 +87,7 @@ def page_html(snapshots: Sequence[Snapshot], links: Mapping[str, str], view: Vie
         links=links,
         now_seconds=now_seconds,
         this_month=local_month(now_seconds),
-        refresh_s=round(min(max(interval_s, shortest_s), longest_s)),
+        refresh_s=round(min(max(interval_s, _SHORTEST_S), _LONGEST_S)),
         account_count=len(accounts),
         charger_count=sum(len(_chargers(each)) for each in snapshots),
         charging=sum(live.charger.charging is True for each in snapshots for live in each.chargers or ()),
@@ -149,11 +148,12 @@ class _Language(Language):
     def hundredths(self, value: int) -> str:
         return self.figure(value / 100)
 
-    def day_and_time(self, seconds: float, after: float | None = None) -> str:
-        """Return a local time to the minute, with its day unless that is the day of another moment."""
+    def minute(self, seconds: float, after: float | None = None) -> tuple[str, str]:
+        """Return a moment for machines, and local to the minute, with its day unless that is another's day."""
         at = local_time(seconds)
         same_day = after is not None and local_time(after).date() == at.date()
-        return f"{at:%H:%M}" if same_day else f"{at.day} {self.month_name(at.month)} {at:%H:%M}"
+        text = f"{at:%H:%M}" if same_day else f"{at.day} {self.month_name(at.month)} {at:%H:%M}"
+        return at.isoformat(timespec="seconds"), text
 
     def duration(self, seconds: float) -> str:
         """Return a duration exactly, such as ``1 h 30 min`` or ``1 min 30.5 s``."""
@@ -174,10 +174,6 @@ class _Language(Language):
         in_utc = f"{utc:%H:%M:%S}" if utc.date() == at.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
         local = f"{at:%Y-%m-%d %H:%M:%S} {self.zone(seconds)}"
         return f"{utc:%Y-%m-%dT%H:%M:%SZ}", local, f"{in_utc} UTC" if at.utcoffset() else ""
-
-    @staticmethod
-    def iso(seconds: float) -> str:
-        return local_time(seconds).isoformat(timespec="seconds")
 
     @staticmethod
     def zone(seconds: float) -> str:
