@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
@@ -78,39 +79,40 @@ class ExporterCollector(Collector):
             version=version,
             python_version=platform.python_version(),
         )
-        self._shards = (
-            _gauge(
-                "joulo_exporter_shard_ordinal",
-                "Shard of the accounts that this exporter serves, from 0; the label is the same.",
-                shard.ordinal,
-                shard_ordinal=str(shard.ordinal),
-            ),
-            _gauge(
-                "joulo_exporter_total_shards",
-                "Number of shards that this exporter knows of; 1 if it serves all accounts.",
-                shard.total,
-            ),
+        self._ordinal = _gauge(
+            "joulo_exporter_shard_ordinal",
+            "Shard of the accounts that this exporter serves, from 0; the label is the same.",
+            shard.ordinal,
+            shard_ordinal=str(shard.ordinal),
+        )
+        self._total = _gauge(
+            "joulo_exporter_total_shards",
+            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+            shard.total,
         )
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the families with their values."""
-        yield self._build
-        yield _gauge(
-            "joulo_exporter_config_last_reload_successful",
-            "1 if the last loading of the configuration succeeded, else 0.",
-            float(self._reloads.successful),
+        """Return the families with their values."""
+        return (
+            self._build,
+            _gauge(
+                "joulo_exporter_config_last_reload_successful",
+                "1 if the last loading of the configuration succeeded, else 0.",
+                float(self._reloads.successful),
+            ),
+            _gauge(
+                "joulo_exporter_config_last_reload_success_timestamp_seconds",
+                "Time when the configuration was last loaded without a fault, Unix time.",
+                self._reloads.succeeded_at_seconds,
+            ),
+            self._ordinal,
+            self._total,
         )
-        yield _gauge(
-            "joulo_exporter_config_last_reload_success_timestamp_seconds",
-            "Time when the configuration was last loaded without a fault, Unix time.",
-            self._reloads.succeeded_at_seconds,
-        )
-        yield from self._shards
 
 
 def _gauge(name: str, text: str, value: float, **labels: str) -> Metric:
-    gauge = Metric(name, text, "gauge")
-    gauge.add_sample(name, labels, value)
+    gauge = GaugeMetricFamily(name, text, labels=tuple(labels))
+    gauge.add_metric(tuple(labels.values()), value)
     return gauge
 
 
