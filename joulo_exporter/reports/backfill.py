@@ -29,8 +29,6 @@ from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _HOUR_MS = 3_600_000
-_SHORTEST_TENURE_MS = 900_000
-"""A session that was the last one for less time gets no series: it would have too few samples to be found."""
 _ALONE_MS = 600_000
 """Time from the last sample of a session's own series to the first sample of the next session's.
 
@@ -233,12 +231,9 @@ class _AccountHistory:
         A sample each step for an hour is enough to find it. No two sessions have samples at once: a charger
         would have two vehicles, and a query that joins them would fail.
         """
-        first_ms = samples[0][0]
         # From the end on, the exporter may serve another session to Prometheus.
         end_ms = min(samples[-1][0] + self._step_ms, self._end_ms)
-        if end_ms - first_ms < _SHORTEST_TENURE_MS:
-            return ()
-        latest_ms = min(first_ms + _HOUR_MS, end_ms - _ALONE_MS)
+        latest_ms = min(samples[0][0] + _HOUR_MS, end_ms - _ALONE_MS)
         return [sample for sample in samples if sample[0] <= latest_ms]
 
     def _ticks(self, sessions: list[TimedSession], end_ms: int) -> range:

@@ -211,14 +211,10 @@ _COLUMNS = (
 
 
 def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> str:
-    """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
+    """Return the sessions, which are ordered by start, as a ``table``, ``csv`` or ``json``.
 
-    Args:
-        rows: the sessions, ordered by start.
-        form: one of these three.
-        by: one of ``GROUPS``; ``None`` for the sessions themselves.
-        named: whether accounts have names to show.
-        priced: whether there are tariffs, and so a column of costs.
+    With ``by``, one of ``GROUPS``, return the totals of groups. Accounts are shown if they are ``named``, costs if
+    sessions can be ``priced``.
     """
     hidden = {*(() if named else ("account",)), *(() if priced else ("cost_euros",))}
 
