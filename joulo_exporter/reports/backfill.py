@@ -40,8 +40,6 @@ _POWER = "joulo_charger_power_watts"
 _INFO = "joulo_last_session_info"
 _LIVE = ("joulo_charging", "joulo_session_kwh", _POWER)
 """Metrics from ``/chargers``: their last value is that of the charger, if it is still linked."""
-_GAPS = ("joulo_charging", _POWER)
-"""Metrics whose panels show a gap where there is no sample."""
 HISTORY = {
     *_LIVE,
     "joulo_total_kwh",
@@ -206,7 +204,7 @@ class _AccountHistory:
                 samples: Iterable[tuple[int, float]] = ((moment_ms, value) for _, moment_ms, value in of_series)
                 if family.name == _INFO:
                     samples = self._tenure(list(samples)) if values[-1] else ()
-                elif family.name not in _GAPS:
+                elif family.name not in {"joulo_charging", _POWER}:  # whose panels show a gap without a sample
                     samples = _needed(samples, self._step_ms)
                 yield dict(zip(family.labels, values, strict=True)) | account, samples
 

@@ -142,11 +142,8 @@ def _months(account: Snapshot, this_month: str) -> Iterator[tuple[str, int, int,
 class _Language(Language):
     """Figures and times of the page in a language."""
 
-    def figure(self, value: float, decimals: int = 2) -> str:
-        return self.decimal(f"{value:.{decimals}f}")
-
     def hundredths(self, value: int) -> str:
-        return self.figure(value / 100)
+        return self.decimal(f"{value / 100:.2f}")
 
     def minute(self, seconds: float, after: float | None = None) -> tuple[str, str]:
         """Return a moment for machines, and local to the minute, with its day unless that is another's day."""
