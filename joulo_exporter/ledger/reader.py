@@ -87,15 +87,12 @@ class LedgerReader:
     @cached_property
     def shared(self) -> Mapping[str, str]:
         """The account in which each session counts that several accounts have, by its id: one that has its end."""
-        if len(self.accounts) < 2:  # noqa: PLR2004 -- one account alone
-            return {}
-        names = {number: name for name, number in self.accounts.items()}
-        numbers = ", ".join(map(str, names))
+        numbers = ", ".join(map(str, self.accounts.values()))
         # The account is that of the highest value: the first of several that have the end.
-        query = f"""SELECT id, account, MAX(end_is_final - account / 1e9) FROM sessions
-            WHERE withdrawn = 0 AND account IN ({numbers}) GROUP BY id HAVING COUNT(*) > 1"""  # noqa: S608 -- ours
-        rows = self._connection.execute(query)
-        return {session_id: names[number] for session_id, number, _ in rows}
+        query = f"""SELECT sessions.id, name, MAX(end_is_final - account / 1e9)
+            FROM sessions JOIN accounts ON accounts.id = account WHERE withdrawn = 0 AND account IN ({numbers})
+            GROUP BY sessions.id HAVING COUNT(*) > 1"""  # noqa: S608 -- numbers of ours
+        return {session_id: name for session_id, name, _ in self._connection.execute(query)}
 
     def _tables(self, account: str) -> AccountTables:
         """Return the rows of an account; there are none if the ledger does not know it."""
