@@ -25,7 +25,6 @@ from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
 _OTHER_USER = "; run this as root, or as the exporter's user"
-_CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _READ_AS = {
     "counts_for_ere": "NULLIF(counts_for_ere, -1)",
@@ -183,7 +182,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         # is writing, and the file alone is the ledger.
         journal = path.with_name(f"{path.name}-wal")
         has_journal = journal.exists() and journal.stat().st_size > 0
-        if error_code(error) not in _CANNOT_WRITE or has_journal:
+        if error_code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or has_journal:
             raise
         return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
     return connection

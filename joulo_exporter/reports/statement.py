@@ -207,15 +207,13 @@ class _Language(Language):
     def moment(self, seconds: float) -> str:
         return f"{self.day(local_time(seconds).date())} {local_time(seconds):%H:%M %Z}"
 
-    def time(self, seconds: float | None) -> str:
-        return _DASH if seconds is None else local_time(seconds).strftime(self.words["moment"])
-
-    def times(self, row: SessionRow) -> tuple[str, str]:
-        """Return start and end of a session, the end without the day of the start; a correction is marked."""
-        start, end = self.time(row.session.started_at_seconds), self.time(row.session.ended_at_seconds)
-        if start.partition(" ")[0] == end.partition(" ")[0] != _DASH:
-            end = end.partition(" ")[2]
-        return f"{start} *" if row.session.corrected_at_seconds is not None else start, end
+    def time(self, seconds: float | None, after: float | None = None) -> str:
+        """Return a moment, without its day if that is the day of the other one; a dash for none."""
+        if seconds is None:
+            return _DASH
+        at = local_time(seconds)
+        same_day = after is not None and local_time(after).date() == at.date()
+        return at.strftime("%H:%M %Z" if same_day else self.words["moment"])
 
     def period(self, statement: Statement) -> str:
         first, end = local_time(statement.from_seconds), local_time(statement.to_seconds)

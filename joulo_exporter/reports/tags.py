@@ -14,9 +14,6 @@ from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
 from joulo_exporter.reports.sessions import SessionRow, total_of
 from joulo_exporter.reports.text import EMPTY, Fields, count_text, figure, moment, table
 
-_NO_TAG = "(none)"
-_HIDDEN = "(hidden)"
-
 _EVCC_HEAD = """\
 # For evcc.yaml. To be completed: `template`, where it says offline, is a car without an online account;
 # others are on https://docs.evcc.io/en/vehicles, with what they need. `title` is free.
@@ -53,7 +50,7 @@ def tag_table(tags: list[list[SessionRow]], *, named: bool) -> str:
     """Return a table, with the accounts if they are named; tags are shown as the configuration allows."""
     columns: Fields[list[SessionRow]] = {
         "account": lambda rows: rows[0].account or EMPTY,
-        "tag": lambda rows: rows[-1].id_tag or (_HIDDEN if rows[-1].session.id_tag else _NO_TAG),
+        "tag": lambda rows: rows[-1].id_tag or ("(hidden)" if rows[-1].session.id_tag else "(none)"),
         "vehicle": lambda rows: rows[0].vehicle,
         "sessions": len,
         "kwh": lambda rows: figure(total_of(rows).kwh_hundredths),
