@@ -24,6 +24,7 @@ from joulo_exporter.exposition.lines import header, labelled
 from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
 from joulo_exporter.metrics import FAMILIES, Family
+from joulo_exporter.metrics.chargers import LAST_SESSION
 from joulo_exporter.metrics.family import Labels, number, series_of
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
@@ -46,11 +47,7 @@ HISTORY = {
     "joulo_ere_credits_total",
     "joulo_sessions_total",
     "joulo_session_seconds_total",
-    "joulo_last_session_kwh",
-    "joulo_last_session_ere_credits",
-    "joulo_last_session_start_timestamp_seconds",
-    "joulo_last_session_end_timestamp_seconds",
-    _INFO,
+    *(family.name for family in LAST_SESSION),
     "joulo_vehicle_kwh_total",
     "joulo_vehicle_ere_credits_total",
     "joulo_vehicle_sessions_total",
@@ -94,11 +91,6 @@ class TimedSession(msgspec.Struct, frozen=True):
     def kwh_hundredths_at(self, moment_ms: int) -> int:
         """Return the energy until a moment between start and end."""
         return (self.session.kwh_hundredths or 0) * (moment_ms - self.start_ms) // (self.end_ms - self.start_ms)
-
-    @property
-    def mean_watts(self) -> int:
-        """Return the mean power from start to end."""
-        return (self.session.kwh_hundredths or 0) * 36_000_000 // (self.end_ms - self.start_ms)
 
 
 def last_of(sessions: Iterable[TimedSession]) -> TimedSession | None:
@@ -151,7 +143,9 @@ class Timeline(msgspec.Struct, frozen=True):
                 if active:  # of several sessions in progress the charger shows the one that began last
                     current = active[-1]
                     live = LiveSession(current.session.id, kwh_hundredths=current.kwh_hundredths_at(moment_ms))
-                    charger, watts = Charger(self.key, charging=True, session=live), current.mean_watts
+                    charger = Charger(self.key, charging=True, session=live)
+                    length_ms = current.end_ms - current.start_ms
+                    watts = current.kwh_hundredths_at(current.end_ms) * 36_000_000 // length_ms
                 so_far = Totals(sum(each.kwh_hundredths_at(moment_ms) for each in active))
                 snapshot = self.snapshot(totals + so_far, last, charger, watts)
             yield moment_ms, snapshot

@@ -226,38 +226,36 @@ class _Language(Language):
 
     def facts(self, statement: Statement) -> Iterator[tuple[str, bool]]:
         """Yield (sentence, whether something is missing)."""
-        words = self.words
         for account, known, endpoints in statement.ledgers:
             for fact, missing in self._ledger_facts(known, endpoints, statement.to_seconds):
                 yield f"{account}: {fact}" if statement.named else fact, missing
         since = [at for _, known, _ in statement.ledgers if (at := known.corrections_since_seconds) is not None]
-        noted = words["since"].format(self.moment(max(since))) if since else ""
+        noted = self.words["since"].format(self.moment(max(since))) if since else ""
         for reason, count in statement.remarkable.items():
             if count:
-                yield words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
+                yield self.words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
         if not statement.corrected:
-            yield words["uncorrected"] + noted, False
-        yield words["rounding"], False
-        yield words["began"], False
+            yield self.words["uncorrected"] + noted, False
+        yield self.words["rounding"], False
+        yield self.words["began"], False
 
     def _ledger_facts(
         self, known: Completeness, endpoints: Mapping[str, EndpointRecord], to_seconds: float
     ) -> Iterator[tuple[str, bool]]:
-        words = self.words
         asked, described = (endpoints[name].succeeded_at_seconds for name in ("sessions", "chargers"))
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
         count, compared_at = self.counted(known.sessions), known.read_in_full_at_seconds
-        unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
-        compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
+        unreadable = self.words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
+        compared = "" if compared_at is None else self.words["compared"].format(self.moment(compared_at))
         if known.complete:
-            yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
+            yield self.words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
         else:
-            yield words["incomplete"].format(count), True
+            yield self.words["incomplete"].format(count), True
         late = asked is None or asked < to_seconds
-        sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
-        yield sentence + words["later"] * late, late
+        sentence = self.words["never"] if asked is None else self.words["asked"].format(self.moment(asked))
+        yield sentence + self.words["later"] * late, late
         if described is not None:
-            yield words["mid_note"].format(self.moment(described)), False
+            yield self.words["mid_note"].format(self.moment(described)), False
 
 
 _language = cache(partial(_Language, "joulo_exporter.reports", "statement"))
