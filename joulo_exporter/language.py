@@ -7,6 +7,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from joulo_exporter import __version__
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ class Language:
         self.words: dict[str, Any] = tomllib.loads(text)[language]
 
     def render(self, **values: object) -> str:
-        """Return the document; its template also has ``words`` and, for figures and times, ``say``: itself."""
-        template = _template(*self._document)
-        return template.render(words=self.words, say=self, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, **values)
+        """Return the document; ``words`` in its template are the language's, and ``say`` is this object."""
+        known = {"version": __version__, "words": self.words, "say": self, "UNKNOWN_VEHICLE": UNKNOWN_VEHICLE}
+        return _template(*self._document).render(known | values)
 
     def counted(self, number: int, key: str = "session") -> str:
         """Return a text with a number: that of the key for 1, else that of its plural."""

@@ -160,11 +160,7 @@ def samples_of(family: Family, snapshot: Snapshot) -> list[tuple[Labels, float]]
 
 
 class _AccountHistory:
-    """The series of one account.
-
-    Raises:
-        LedgerError: a charger has no label yet.
-    """
+    """The series of one account."""
 
     def __init__(self, reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> None:
         self._reader = reader

@@ -12,7 +12,6 @@ from operator import attrgetter
 
 import msgspec
 
-from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.language import Language
@@ -175,9 +174,7 @@ _DASH = "\N{EN DASH}"
 
 def as_html(statement: Statement, language: str) -> str:
     """Return an HTML document: the template ``statement.html`` with the words in ``statement.toml``."""
-    html = _language(language).render(
-        version=__version__, statement=statement, dash=_DASH, grouped=grouped, sums=total_of
-    )
+    html = _language(language).render(statement=statement, dash=_DASH, grouped=grouped, sums=total_of)
     return "\n".join(map(printable, html.split("\n")))
 
 

@@ -15,7 +15,6 @@ from importlib import resources
 from typing import Any
 from urllib.parse import urlencode
 
-from joulo_exporter import __version__
 from joulo_exporter.clock import local_month, local_time
 from joulo_exporter.language import Language
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
@@ -78,7 +77,6 @@ def page_html(snapshots: Sequence[Snapshot], links: Mapping[str, str], view: Vie
     if view.account is not None:
         links["all_accounts"] = view.query(account=None)
     return _language(view.language).render(
-        version=__version__,
         SHOWN=SHOWN,
         chargers=_chargers,
         months=_months,
