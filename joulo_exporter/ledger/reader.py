@@ -114,17 +114,16 @@ class LedgerReader:
         sessions = (RecordedSession(*row) for row in self._tables(account).execute(_SESSIONS))
         return sorted(sessions, key=lambda session: (session.began_seconds, session.id))
 
-    def held_totals(
-        self, account: str, vehicles: Mapping[str, str]
-    ) -> tuple[Mapping[str, HeldTotals], Mapping[str, HeldTotals]]:
-        """Return the totals of chargers that have a label, by id, and of vehicles, as they are served."""
+    def held_totals(self, account: str, vehicles: Mapping[str, str]) -> dict[str, dict[str, HeldTotals]]:
+        """Return the served totals of each ``charger`` id that has a label, and of each ``vehicle``."""
         chargers, by_name, _ = held_totals(self._tables(account), self.labels(account), vehicles)
-        return chargers, by_name
+        return {"charger": chargers, "vehicle": by_name}
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
         """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of each counter held above the truth."""
         if self.completeness(account).complete:
-            yield from excesses(self.labels(account), *self.held_totals(account, vehicles))
+            held = self.held_totals(account, vehicles)
+            yield from excesses(self.labels(account), held["charger"], held["vehicle"])
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""

@@ -171,7 +171,7 @@ class _AccountHistory:
         self._now_ms = self._end_ms = _milliseconds(wanted.now_seconds)
         if wanted.to_seconds is not None:
             self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
-        self._held = dict(zip(("charger", "vehicle"), reader.held_totals(account, tags.vehicles), strict=True))
+        self._held = reader.held_totals(account, tags.vehicles)
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
         for charger_id in {session.charger_id for session in reader.sessions(account)} - self._labels.keys():
