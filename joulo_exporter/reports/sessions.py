@@ -111,9 +111,8 @@ def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> No
         ("--vehicle", selection.vehicle, vehicles, "the configuration"),
     ):
         if wanted is not None and wanted not in known:
-            raise ConfigError(
-                f"{flag}: {wanted!r} is not in {where}; it has {', '.join(sorted(known)) or 'none yet'}"
-            )
+            names = ", ".join(sorted(known)) or "none yet"
+            raise ConfigError(f"{flag}: {wanted!r} is not in {where}; it has {names}")
 
 
 # Totals -------------------------------------------------------------------------------------------

@@ -282,8 +282,7 @@ def test_tags_are_shown_as_configured(backfilled, mode, tag):
 
 ENDS_MIN = [60, 200, 220, 235, 245, 250, 400, 415, 430, 445, 600, 605, 607, 625, 900, 2000]
 """Ends of sessions at one charger, in minutes after the beginning."""
-NAMED_MIN = [end for end in ENDS_MIN if end not in {245, 600, 605}]
-"""At least ten minutes before the next one's."""
+NAMED_MIN = [end for end in ENDS_MIN if end not in {245, 600, 605}]  # ten minutes or more before the next one
 NOW = BEGIN + 2100 * 60
 TAGS = dict(zip(ENDS_MIN, itertools.cycle(["04A1", "04B2", None]), strict=False))
 VEHICLES = TAGGED | {None: "unknown"}
