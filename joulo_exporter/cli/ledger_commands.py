@@ -101,9 +101,9 @@ def _statement(options: argparse.Namespace) -> None:
 
 
 def _tags(options: argparse.Namespace) -> None:
-    with _ledger(options) as (_, tags, reader):
-        found = tags_of(reader, tags)
-        text = evcc_yaml(found, tags) if options.evcc else tag_table(found, tags, named=any(reader.accounts))
+    with _ledger(options) as (config, tags, reader):
+        found = tags_of(session_rows(reader, tags, config.tariffs, Selection()))
+        text = evcc_yaml(found, tags.mode) if options.evcc else tag_table(found, named=any(reader.accounts))
         _say_completeness(reader, reader.accounts)
     write([text])
 

@@ -13,45 +13,33 @@ _ENDPOINT = Labelled(
 )
 
 FAMILIES = (
-    _ENDPOINT.gauge(
-        "joulo_up",
-        "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one.",
-        lambda health: health.up,
+    _ENDPOINT.of(lambda health: health.up).gauge(
+        "joulo_up", "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one."
     ),
-    _ENDPOINT.gauge(
-        "joulo_last_refresh_timestamp_seconds",
-        "Time of the last successful refresh of the endpoint, Unix time.",
-        lambda health: health.succeeded_at_seconds,
+    _ENDPOINT.of(lambda health: health.succeeded_at_seconds).gauge(
+        "joulo_last_refresh_timestamp_seconds", "Time of the last successful refresh of the endpoint, Unix time."
     ),
-    _ENDPOINT.gauge(
+    _ENDPOINT.of(lambda health: health.token_refused_at_seconds).gauge(
         "joulo_token_refused_timestamp_seconds",
         "When the API refused the token last at the endpoint (401 or 403), Unix time; absent if it never did.",
-        lambda health: health.token_refused_at_seconds,
     ),
-    _ENDPOINT.gauge(
-        "joulo_refresh_interval_seconds",
-        "The least time between two refreshes of the endpoint.",
-        lambda health: health.interval_s,
+    _ENDPOINT.of(lambda health: health.interval_s).gauge(
+        "joulo_refresh_interval_seconds", "The least time between two refreshes of the endpoint."
     ),
     _ENDPOINT.by("code", lambda health: health.requests).counter(
         "joulo_api_requests_total",
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
-        float,
     ),
-    _ENDPOINT.counter(
-        "joulo_api_malformed_records_total",
-        "Records of API responses that could not be read and were left out.",
-        lambda health: health.malformed,
+    _ENDPOINT.of(lambda health: health.malformed).counter(
+        "joulo_api_malformed_records_total", "Records of API responses that could not be read and were left out."
     ),
     _ENDPOINT.by("field", lambda health: health.malformed_fields).counter(
         "joulo_api_malformed_fields_total",
         "Fields of API responses that could not be used and were treated as not given.",
-        float,
     ),
-    _ENDPOINT.gauge(
+    _ENDPOINT.of(lambda health: health.unknown_fields).gauge(
         "joulo_api_unknown_fields",
         "Fields of API responses that this version does not know, by name, at most 64; the debug log has them.",
-        lambda health: health.unknown_fields,
     ),
     Family(
         "joulo_api_request_duration_seconds",
@@ -60,10 +48,8 @@ FAMILIES = (
         ("endpoint",),
         lambda snapshot: [((health.endpoint,), health.durations) for health in snapshot.endpoints],
     ),
-    unlabelled(lambda snapshot: snapshot.book).gauge(
-        "joulo_ledger_persistent",
-        "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
-        lambda book: book.persistent,
+    unlabelled(lambda snapshot: snapshot.book.persistent if snapshot.book else None).gauge(
+        "joulo_ledger_persistent", "1 if the ledger is on disk, 0 if it is in memory and lost with the process."
     ),
 )
 

@@ -44,7 +44,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     charger: str
     """Its label."""
     described: Charger
-    """The charger as ``/chargers`` described it last; with its id alone if that does not list it any more."""
+    """The charger as ``/chargers`` described it last; else its id, and its name at the time."""
     vehicle: str
     id_tag: str
     """As the configuration allows it to be shown."""
@@ -55,11 +55,6 @@ class SessionRow(msgspec.Struct, frozen=True):
     def began(self) -> datetime:
         """Return when it began, or the nearest time that is known, in this machine's time zone."""
         return local_time(self.session.began_seconds)
-
-    @property
-    def nickname(self) -> str:
-        """Return the present name of its charger, or else the one at the time."""
-        return self.described.nickname or self.session.charger_nickname or ""
 
     @property
     def in_progress(self) -> bool:
@@ -93,7 +88,8 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
                 and selection.vehicle in {None, vehicle}
             ):
                 label = labels.get(session.charger_id, session.charger_id[:8])  # until it has a label
-                charger = chargers.get(session.charger_id, Charger(session.charger_id))
+                unlisted = Charger(session.charger_id, nickname=session.charger_nickname)
+                charger = chargers.get(session.charger_id, unlisted)
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
                 rows.append(
                     SessionRow(account, session, label, charger, vehicle, tags.shown(session.id_tag), tariff)
@@ -115,9 +111,8 @@ def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> No
         ("--vehicle", selection.vehicle, vehicles, "the configuration"),
     ):
         if wanted is not None and wanted not in known:
-            raise ConfigError(
-                f"{flag}: {wanted!r} is not in {where}; it has {', '.join(sorted(known)) or 'none yet'}"
-            )
+            names = ", ".join(sorted(known)) or "none yet"
+            raise ConfigError(f"{flag}: {wanted!r} is not in {where}; it has {names}")
 
 
 # Totals -------------------------------------------------------------------------------------------
@@ -154,7 +149,6 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
-    "tariff": lambda row: "" if row.tariff is None else f"{row.tariff.from_day} {row.tariff.vehicle or ''}",
 }
 """By name, the function that returns the group of a session; groups are listed in its order."""
 
@@ -212,14 +206,10 @@ _COLUMNS = (
 
 
 def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> str:
-    """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
+    """Return the sessions, which are ordered by start, as a ``table``, ``csv`` or ``json``.
 
-    Args:
-        rows: the sessions, ordered by start.
-        form: one of these three.
-        by: one of ``GROUPS``; ``None`` for the sessions themselves.
-        named: whether accounts have names to show.
-        priced: whether there are tariffs, and so a column of costs.
+    With ``by``, one of ``GROUPS``, return the totals of groups. Accounts are shown if they are ``named``, costs if
+    sessions can be ``priced``.
     """
     hidden = {*(() if named else ("account",)), *(() if priced else ("cost_euros",))}
 

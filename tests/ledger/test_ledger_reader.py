@@ -22,7 +22,7 @@ def test_one_moment_is_read_while_the_exporter_writes(rig):
         assert [s.id for s in reader.sessions("home")] == ["s0", "s1", "s2"]
         rig.whole_walk([finished("new"), *history_of(3)])
         assert reader.completeness("home").sessions == 3
-        assert reader.held_totals("home", {})[0]["c1"].held.kwh_hundredths == 300
+        assert reader.held_totals("home", {})["charger"]["c1"].held.kwh_hundredths == 300
     with read_ledger(rig.folder) as reader:
         assert reader.completeness("home").sessions == 4
 

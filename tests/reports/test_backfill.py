@@ -24,7 +24,7 @@ from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.models.session import Session
-from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, value_of
+from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, samples_of
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 
@@ -62,7 +62,8 @@ def timed(start_ms, length_ms, kwh=0, **known):
 def values(sessions, metric, ticks):
     """Return the value at each tick; ``None`` where there is none."""
     family = next(family for family in FAMILIES if family.name == metric)
-    return [value_of(family, snapshot) for _, _, snapshot in Timeline("c1", "c1", sessions).snapshots(ticks)]
+    past = Timeline("c1", "c1", sessions).snapshots(ticks)
+    return [next((value for _, value in samples_of(family, snapshot)), None) for _, snapshot in past]
 
 
 SOME = st.lists(st.builds(timed, st.integers(0, 1000), st.integers(0, 500), st.integers(0, 9000))).map(
@@ -261,7 +262,7 @@ def test_a_session_whose_tag_may_still_come_has_no_vehicle_yet(backfilled, refre
 
 
 def test_a_session_that_ended_just_now_is_left_to_the_scrapes(backfilled):
-    brief = finished("s", at_seconds=BEGIN - 5000, ended_at_seconds=BEGIN - 899, id_tag="04A1")
+    brief = finished("s", at_seconds=BEGIN - 5000, ended_at_seconds=BEGIN - 599, id_tag="04A1")
     assert timed_samples_of(backfilled([brief], now=BEGIN))[INFO] == []
 
 
@@ -281,8 +282,7 @@ def test_tags_are_shown_as_configured(backfilled, mode, tag):
 
 ENDS_MIN = [60, 200, 220, 235, 245, 250, 400, 415, 430, 445, 600, 605, 607, 625, 900, 2000]
 """Ends of sessions at one charger, in minutes after the beginning."""
-NAMED_MIN = [end for end in ENDS_MIN if end not in {235, 245, 600, 605}]
-"""At least a quarter of an hour before the next one's."""
+NAMED_MIN = [end for end in ENDS_MIN if end not in {245, 600, 605}]  # ten minutes or more before the next one
 NOW = BEGIN + 2100 * 60
 TAGS = dict(zip(ENDS_MIN, itertools.cycle(["04A1", "04B2", None]), strict=False))
 VEHICLES = TAGGED | {None: "unknown"}

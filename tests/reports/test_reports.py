@@ -103,7 +103,7 @@ def test_a_known_ledger_gives_the_golden_reports(tmp_path, capsys, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("zone", "named", "warned"),
+    ("name", "named", "warned"),
     [
         ("Europe/Amsterdam", "Europe/Amsterdam", False),
         (":Europe/Amsterdam", "Europe/Amsterdam", False),
@@ -114,17 +114,17 @@ def test_a_known_ledger_gives_the_golden_reports(tmp_path, capsys, monkeypatch, 
     ],
 )
 def test_the_summary_names_the_time_zone_and_an_unknown_one_is_a_warning(
-    odd, capsys, monkeypatch, zone, named, warned
+    odd, capsys, monkeypatch, zone, name, named, warned
 ):
-    if zone is None:
+    if name is None:
         monkeypatch.delenv("TZ", raising=False)
     else:
-        monkeypatch.setenv("TZ", zone)
+        zone(name)
     _, _, err = run(capsys, "sessions", f"--config.file={odd}")
     *before, summary = [line.removeprefix("joulo-exporter: ") for line in err.splitlines()]
     assert summary.startswith("the ledger is complete: 4 sessions")
     assert summary.endswith(f"; times in {named}")
-    warning = f"warning: this system does not know the time zone {zone!r} of TZ: dates and times are in UTC"
+    warning = f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
     assert before == [warning] * warned
 
 
