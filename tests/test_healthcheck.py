@@ -41,30 +41,25 @@ def fault_of(capsys):
         (b"HTTP/1.1 200 OK\r\n\r\n", ""),
         (b"HTTP/1.1 499 x\r\n\r\n", ""),
         (b"HTTP/1.1 500 x\r\n\r\n", "the exporter responds with status 500"),
-        (b"", "neither HTTP nor TLS is spoken on this port"),
-        (b"SSH-2.0-OpenSSH_9.2 Debian\r\n", "neither HTTP nor TLS is spoken on this port"),
-        (b"HTTP/1.1 2", "neither HTTP nor TLS is spoken on this port"),
+        (b"", ""),
     ],
 )
-def test_any_status_below_500_is_a_sign_of_life_and_another_server_is_not(fault_of, response, fault):
+def test_any_status_below_500_is_a_sign_of_life_and_so_is_a_closed_connection(fault_of, response, fault):
     with server(response) as port:
         assert fault_of(f"http://127.0.0.1:{port}/-/healthy") == fault
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-@pytest.mark.parametrize("status", [401, 500])
 @pytest.mark.parametrize("asks_for_a_certificate", [False, True])
 def test_a_server_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
-    fault_of, certificates, scheme, version, status, asks_for_a_certificate
+    fault_of, certificates, scheme, version, asks_for_a_certificate
 ):
     keys = {"min_version": version, "max_version": version}
     if asks_for_a_certificate:
         keys |= {"client_auth_type": "RequireAndVerifyClientCert", "client_ca": certificates.text("ca.crt")}
-    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), server_tls(certificates, **keys)()) as port:
-        lives = status == 401 or asks_for_a_certificate  # else it has refused before it could respond
-        fault = "" if lives else "the exporter responds with status 500"
-        assert fault_of(f"{scheme}://127.0.0.1:{port}") == fault
+    with server(b"HTTP/1.1 200 x\r\n\r\n", server_tls(certificates, **keys)()) as port:
+        assert fault_of(f"{scheme}://127.0.0.1:{port}") == ""
 
 
 def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, monkeypatch):
@@ -79,7 +74,8 @@ def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, mo
 @pytest.mark.parametrize(
     "arguments",
     [["localhost:9973"], ["ftp://localhost"], ["http://"], ["http://localhost:x"], ["http://a:b@localhost"],
-     ["http://localhost", "http://localhost"], ["http://localhost/a b"], ["http://exporter..lan"]],
+     ["http://localhost", "http://localhost"], ["http://localhost/a b"], ["http://localhost/\x7f"],
+     ["http://exporter..lan"]],
 )  # fmt: skip
 def test_bad_usage_is_one_line_and_exit_status_2(arguments, capsys):
     assert main(arguments) == 2
