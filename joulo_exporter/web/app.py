@@ -59,7 +59,7 @@ def make_application(services: WebServices, gate: Gate, paths: WebPaths) -> web.
 
     The gate, with rate limit, passwords and headers, applies to every request, whatever its path.
     """
-    middlewares = [guarded, gate.admit, _one_line_errors]
+    middlewares = [_one_line_errors, guarded, gate.admit]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application[SERVICES], application[PATHS] = services, paths
     application.on_response_prepare.extend([_set_common_headers, gate.add_headers])
@@ -185,7 +185,7 @@ def _line(status: int, text: str, headers: Mapping[str, str] | None = None) -> w
 
 @web.middleware
 async def _one_line_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn an error of a handler or the router into one line that reveals no internals."""
+    """Turn any error into one line that reveals no internals."""
     paths = request.app[PATHS]
     try:
         return await handler(request)

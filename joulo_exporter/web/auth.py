@@ -77,7 +77,7 @@ class Gate:
         if correct.get(name) == digest:
             return True
         if self._waiting >= WAITING:
-            raise web.HTTPServiceUnavailable(text="too many passwords to check; try again\n")
+            raise web.HTTPServiceUnavailable(reason="too many passwords to check; try again")
         # An unknown user gets the hash of a known one, always the same, so that differing costs reveal no name.
         hashed = users.get(name) or list(users.values())[self._digest(user)[0] % len(users)]
         self._waiting += 1

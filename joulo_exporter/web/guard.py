@@ -1,7 +1,7 @@
 """Bounds on what all clients together may take: connections, time, and memory for responses that they do not read.
 
 aiohttp itself limits neither the number of connections, nor the time for a request to arrive, nor the time for a
-client to read. Its handling of malformed requests is kept; only the texts are ours.
+client to read. Its handling of malformed requests is kept, without its texts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import chain
 from typing import cast
 
@@ -38,12 +39,6 @@ _FEWEST = 4
 _OTHER_DESCRIPTORS = 48
 """Descriptors left for the ledger, the API, and connections that are just being accepted."""
 _BAD_REQUEST = 400
-_REASONS = {
-    400: "this is no proper HTTP request",
-    408: "the request took too long to arrive",
-    413: "no request here needs a body of that size",
-    500: "internal server error; the exporter's log tells more",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +143,7 @@ class GuardedConnection(web.RequestHandler):
             access_log=cast("logging.Logger", None),
             logger=_logger,
             max_headers=MAX_HEADERS,
-            lingering_time=1.0,  # so that a client sees a 413 and not a reset
+            lingering_time=1.0,  # for the rest of a body: so a client sees a 413 and not a reset
             auto_decompress=False,
         )
 
@@ -254,7 +249,11 @@ class GuardedConnection(web.RequestHandler):
         _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
         if request.writer.output_size > 0:
             raise ConnectionError("a response is on its way already")
-        return _refusal(status if status in _REASONS else 500)
+        response = web.Response(
+            status=status, text=f"{HTTPStatus(status).phrase}\n", headers={hdrs.SERVER: SERVER}
+        )
+        response.force_close()
+        return response
 
     def drop(self) -> None:
         """Close at once, whatever has not been read; ``connection_lost`` follows, but the place is free now."""
@@ -268,23 +267,15 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body, which no handler does, so that another request can follow; mark the request as complete."""
     connection = cast("GuardedConnection", request.protocol)
     connection.stop_timer("head")
-    fault = 413 if (request.content_length or 0) > MAX_BODY else None
+    if (request.content_length or 0) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY)
     try:
-        if fault is None and request.body_exists:
+        if request.body_exists:
             async with asyncio.timeout(connection.guard.limits.request_s):
                 await request.read()
     except TimeoutError:
-        fault = 408
-    except web.HTTPRequestEntityTooLarge:
-        fault = 413
-    except web.RequestPayloadError:
-        fault = 400
+        raise web.HTTPRequestTimeout from None
+    except (web.RequestPayloadError, ConnectionError):  # also of a client that has left
+        raise web.HTTPBadRequest from None
     connection.busy = True
-    return await handler(request) if fault is None else _refusal(fault)
-
-
-def _refusal(status: int) -> web.Response:
-    """Return a response after which the connection is closed: where the next request begins is unknown."""
-    response = web.Response(status=status, text=_REASONS[status] + "\n", headers={hdrs.SERVER: SERVER})
-    response.force_close()
-    return response
+    return await handler(request)
