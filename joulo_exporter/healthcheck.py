@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 if the exporter is alive; 1 if it is not, 2 for bad usage, both with a line on standard error.
 
     Any status below 500 is a sign of life: 401 where a password is asked for, 404 behind a route prefix. So is the
-    end of a connection without a response: a server that speaks TLS closes one that does not.
+    end of the connection, as when TLS is spoken on this port: an exporter that hangs ends none.
 
     Args:
         arguments: one URL or none; ``sys.argv`` if ``None``.
@@ -33,25 +33,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         host.encode("idna")  # as the look-up does: an empty label is a UnicodeError, which is a ValueError
     except (KeyError, ValueError):
         host = ""
-    if len(given) > 1 or not host or not text.isascii() or not text.isprintable() or {"@", " "} & set(text):
+    if len(given) > 1 or not host or not (text.isascii() and text.isprintable()) or {"@", " "} & set(text):
         sys.stderr.write(f"healthcheck: write one URL, such as {DEFAULT_URL}, or none\n")
         return 2
-    fault = _fault(host, port, path)
-    if fault is not None:
-        sys.stderr.write(f"healthcheck: {fault}\n")
-    return 0 if fault is None else 1
-
-
-def _fault(host: str, port: int, path: str) -> str | None:
     with contextlib.closing(HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
         try:
             connection.request("GET", path, headers={"Connection": "close"})
             status = connection.getresponse().status
-        except (ConnectionResetError, BrokenPipeError, HTTPException):
-            return None
+        except (HTTPException, ConnectionResetError, BrokenPipeError):
+            return 0
         except OSError as error:
-            return f"port {port} does not respond: {error.strerror or 'timeout'}"
-    return f"the exporter responds with status {status}" if status >= _FIRST_FAULT_STATUS else None
+            fault = f"port {port} does not respond: {error.strerror or 'timeout'}"
+        else:
+            fault = f"the exporter responds with status {status}"
+            if status < _FIRST_FAULT_STATUS:
+                return 0
+    sys.stderr.write(f"healthcheck: {fault}\n")
+    return 1
 
 
 if __name__ == "__main__":
