@@ -38,7 +38,6 @@ TLS_CONNECTIONS = 128
 _FEWEST = 4
 _OTHER_DESCRIPTORS = 48
 """Descriptors left for the ledger, the API, and connections that are just being accepted."""
-_BAD_REQUEST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,7 @@ class GuardedConnection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self.served = self.served or resp.status < _BAD_REQUEST
+            self.served = self.served or resp.status < HTTPStatus.BAD_REQUEST
             self.busy, self.waits_since_s, self._request_bytes = False, time.monotonic(), 0
             self.guard.wait_again(self)
 
@@ -244,14 +243,13 @@ class GuardedConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
-        level = logging.DEBUG if status == _BAD_REQUEST or isinstance(exc, ConnectionError) else logging.ERROR
-        _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
-        if request.writer.output_size > 0:
-            raise ConnectionError("a response is on its way already")
-        response = web.Response(
-            status=status, text=f"{HTTPStatus(status).phrase}\n", headers={hdrs.SERVER: SERVER}
-        )
+        """Return the response to a malformed request; port scans are common, so it is logged at debug level.
+
+        The connection is closed after it: where the next request begins is unknown.
+        """
+        _logger.debug("malformed request from %s: %s", request.remote, type(exc).__name__ if exc else message)
+        text = f"{HTTPStatus(status).phrase}\n"
+        response = web.Response(status=status, text=text, headers={hdrs.SERVER: SERVER})
         response.force_close()
         return response
 

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from aiohttp import http_parser, web, web_protocol
+from aiohttp import http_parser, web_protocol
 from support.certificates import client_tls, server_tls
 from support.http_shapes import HOST, MALFORMED, SHAPES, get, post
 from support.web import LAST_REQUEST, REQUEST, always, connected, exchange, serving, to_the_end
@@ -16,7 +16,6 @@ from support.web import LAST_REQUEST, REQUEST, always, connected, exchange, serv
 from joulo_exporter.exposition import Body
 from joulo_exporter.web import guard
 from joulo_exporter.web.guard import Limits
-from joulo_exporter.web.server import listening
 
 LIMITS = Limits()
 SOON = Limits(request_s=0.05, idle_s=0.05, write_s=0.1, grace_s=0.0)
@@ -247,21 +246,6 @@ async def test_a_scraper_that_stays_may_ask_as_often_as_it_likes():
         for _ in range(20):
             writer.write(REQUEST[:-2] + padding + b"\r\n")
             await reader.readuntil(b"joulo_up 1\n")
-
-
-async def test_a_response_that_has_begun_is_followed_by_no_other():
-    """In an application whose handlers do not look after that themselves."""
-
-    async def begin_and_fail(request):
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"begun")
-        raise ZeroDivisionError
-
-    application = web.Application()
-    application.router.add_get("/metrics", begin_and_fail)
-    async with listening(application, ["127.0.0.1:0"], tls=lambda: None) as (address,):
-        assert (await exchange(address, REQUEST)).count(b"HTTP/1.1 ") == 1
 
 
 @pytest.mark.parametrize(
