@@ -16,6 +16,7 @@ import time
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, chain
 
 import msgspec
@@ -56,7 +57,7 @@ _LAST_BLOCK = b"\x03\x00"
 _POLYNOMIAL = 0xEDB88320
 _ONE = 1 << 31
 _ALL_ONES = 0xFFFFFFFF
-_ZEROS = 1 << 16
+_ZEROS = 1 << 14
 """Bytes up to which a CRC of zeros is quicker than products."""
 
 Change = tuple[int, bytes]
@@ -88,26 +89,40 @@ class Exposition:
     def __init__(self, process: CollectorRegistry, families: Sequence[Family] = FAMILIES) -> None:
         self._process = process
         self._families = tuple(map(FamilyLines, families))
-        self._table = Table(self._families, {})
-        self._scraping = asyncio.Lock()
+        self._headers = [
+            [text_of(family.headers[openmetrics]) for family in self._families] for openmetrics in (False, True)
+        ]
+        self._snapshots: dict[str, Snapshot] = {}
+        self._noted: dict[str, None] = {}
+        """Accounts whose snapshot has not been rendered."""
+        self._positions: dict[str, int] = {}
+        """Place of each account in the table: in the order in which they were first noted."""
+        self._blocks: list[_Block] = []
+        self._columns: dict[int, Text] = {}
+        """Joined cells of a metric family, until one of them changes."""
+        self._whole: dict[bool, Text] = {}
+        """All lines in each format, OpenMetrics or not, until any of them changes."""
+        self._table = asyncio.Lock()
+        """Held by whoever reads or changes the table; the second of two scrapes finds the work done."""
+        self._pause_at_s = 0.0
 
     def snapshots(self) -> Iterable[Snapshot]:
         """Return the current snapshots, in the order of their accounts."""
-        return self._table.snapshots.values()
+        return self._snapshots.values()
 
     def publish(self, account: str, snapshot: Snapshot) -> None:
         """Take a new snapshot of an account; a new account comes last."""
-        self._table.publish(account, snapshot)
+        self._snapshots[account] = snapshot
+        self._noted[account] = None
 
-    def keep_only(self, accounts: Iterable[str]) -> None:
-        """Forget all other accounts, and serve these in this order; if anything changes, all are rendered anew.
-
-        A scrape that has begun still serves the former accounts.
-        """
-        former = self._table.snapshots
-        kept = {account: former[account] for account in accounts if account in former}
-        if list(kept) != list(former):
-            self._table = Table(self._families, kept)
+    async def keep_only(self, accounts: Iterable[str]) -> None:
+        """Forget all other accounts, and serve these in this order; if anything changes, all are rendered anew."""
+        async with self._table:
+            kept = {account: self._snapshots[account] for account in accounts if account in self._snapshots}
+            if list(kept) != list(self._snapshots):
+                self._snapshots, self._noted = kept, dict.fromkeys(kept)
+                for each in (self._positions, self._blocks, self._columns, self._whole):
+                    each.clear()
 
     async def scrape(self, *, openmetrics: bool, compressed: bool, names: frozenset[str]) -> Body:
         """Return the body of the response, with all snapshots published before; the event loop goes on meanwhile.
@@ -117,105 +132,69 @@ class Exposition:
             compressed: whether the body is gzipped.
             names: only series of these names; all if empty.
         """
-        async with self._scraping:  # the second of two scrapes finds the work done
-            table, pace = self._table, Pace()
-            await table.settle(pace)
-            text = await table.select(pace, openmetrics=openmetrics, names=names)
+        async with self._table:
+            self._pause_at_s = time.perf_counter() + _STEP_S
+            await self._settle()
+            text = await self._selected(openmetrics=openmetrics, names=names)
         process = process_lines(self._process, openmetrics=openmetrics, names=names)
         if not compressed:
             return Body(text.length + len(process), chain(text.parts(), (process,)))
         parts = (GZIP_HEADER, *text.runs, gzip_end(text, process))
         return Body(sum(map(len, parts)), parts)
 
-
-class Pace:
-    """Yields to the event loop after each 3 ms of work."""
-
-    def __init__(self) -> None:
-        self._pause_at_s = time.perf_counter() + _STEP_S
-
-    async def step(self) -> None:
-        """End a step of the work."""
+    async def _step(self) -> None:
+        """End a step of the work: after 3 ms of it, the event loop goes on."""
         if time.perf_counter() > self._pause_at_s:
             await asyncio.sleep(0)
             self._pause_at_s = time.perf_counter() + _STEP_S
 
-
-class Table:
-    """Lines of all accounts, in the order in which they were first published.
-
-    Args:
-        families: renderers of the metric families, in the order in which they are served.
-        snapshots: the latest of each account, none of them rendered yet.
-    """
-
-    def __init__(self, families: Sequence[FamilyLines], snapshots: dict[str, Snapshot]) -> None:
-        self.snapshots = snapshots
-        self._families = families
-        self._headers = [
-            [text_of(family.headers[openmetrics]) for family in families] for openmetrics in (False, True)
-        ]
-        self._noted = dict.fromkeys(snapshots)
-        self._positions: dict[str, int] = {}
-        self._rows: list[list[_Cell]] = []
-        self._columns: dict[int, Text] = {}
-        self._whole: dict[bool, Text] = {}
-
-    def publish(self, account: str, snapshot: Snapshot) -> None:
-        """Take and note a new snapshot of an account."""
-        self.snapshots[account] = snapshot
-        self._noted[account] = None
-
-    async def settle(self, pace: Pace) -> None:
+    async def _settle(self) -> None:
         """Render the accounts noted so far and exchange their lines."""
         rows: dict[int, list[str]] = {}
         for account in self._noted:
             row = self._positions.setdefault(account, len(self._positions)) // BLOCK
-            if row == len(self._rows):
-                self._rows.append([_Cell() for _ in self._families])
+            if row == len(self._blocks):
+                self._blocks.append(_Block(len(self._families)))
             rows.setdefault(row, []).append(account)
         for row, accounts in rows.items():
-            await self._settle_row(self._rows[row], accounts, pace)
+            await self._settle_block(self._blocks[row], accounts)
 
-    async def _settle_row(self, cells: Sequence[_Cell], accounts: Sequence[str], pace: Pace) -> None:
+    async def _settle_block(self, block: _Block, accounts: Sequence[str]) -> None:
         rendered: dict[str, Snapshot] = {}
         changes: dict[int, dict[int, Change]] = {}
         for account in accounts:
-            snapshot = rendered[account] = self.snapshots[account]
+            snapshot = rendered[account] = self._snapshots[account]
             place = self._positions[account] % BLOCK
             try:
-                changed = self._changes(cells, place, snapshot)
+                changed = self._changes(block, place, snapshot)
             except Exception as error:  # noqa: BLE001 -- a fault of ours; other accounts are still served
                 message = "an account cannot be shown as it is now"
                 event(_logger, "error", message, account=snapshot.account, err=error)
             else:
                 for family, change in changed.items():
                     changes.setdefault(family, {})[place] = change
-            await pace.step()
+            await self._step()
         for family, by_place in changes.items():
-            cells[family].exchange(by_place)
+            block.exchange(family, by_place)
             self._columns.pop(family, None)
             self._whole.clear()
-            await pace.step()
+            await self._step()
         for account, snapshot in rendered.items():
-            if self.snapshots[account] is snapshot:  # else there is a newer one already
+            if self._snapshots[account] is snapshot:  # else there is a newer one already
                 del self._noted[account]
 
-    def _changes(self, cells: Sequence[_Cell], place: int, snapshot: Snapshot) -> Mapping[int, Change]:
+    def _changes(self, block: _Block, place: int, snapshot: Snapshot) -> Mapping[int, Change]:
         """Return the digest and the new lines in each metric family in which an account has changed."""
         changed = {}
-        for index, (cell, family) in enumerate(zip(cells, self._families, strict=True)):
+        for index, family in enumerate(self._families):
             samples = list(family.samples(snapshot))
             digest = hash(_encode(samples)) if samples else 0
-            if digest != cell.digests[place]:
+            if digest != block.digests[index * BLOCK + place]:
                 changed[index] = digest, family.render(samples, snapshot.account)
         return changed
 
-    async def select(self, pace: Pace, *, openmetrics: bool, names: frozenset[str]) -> Text:
-        """Return the families with samples of these names; without names, all of them, kept until lines change.
-
-        A histogram has samples of three names.
-        """
+    async def _selected(self, *, openmetrics: bool, names: frozenset[str]) -> Text:
+        """Return the families with samples of these names, or all of them; a histogram has three names."""
         if not names and openmetrics in self._whole:
             return self._whole[openmetrics]
         texts: list[Text] = []
@@ -224,63 +203,65 @@ class Table:
             if not asked:
                 continue
             if asked == family.sample_names:
-                column = self._columns.get(index) or joined(cells[index].text for cells in self._rows)
+                column = self._columns.get(index) or joined(block.cells[index] for block in self._blocks)
                 self._columns[index] = column
             else:
-                column = joined([await _filtered(cells[index].text, asked, pace) for cells in self._rows])
+                column = joined([await self._filtered(block.cells[index], asked) for block in self._blocks])
             if column.length:
                 texts += (self._headers[openmetrics][index], column)
-            await pace.step()
-        whole = joined(texts)
-        if whole.length <= _TOGETHER_BYTES:
-            whole = text_of(whole.inflated())
-            await pace.step()
+            await self._step()
+        selected = joined(texts)
+        if selected.length <= _TOGETHER_BYTES:
+            selected = text_of(selected.inflated())
+            await self._step()
         else:
-            whole = replace(whole, runs=await _gathered(whole.runs, pace))
+            selected = replace(selected, runs=await self._gathered(selected.runs))
         if not names:
-            self._whole[openmetrics] = whole
-        return whole
+            self._whole[openmetrics] = selected
+        return selected
+
+    async def _filtered(self, text: Text, names: frozenset[str]) -> Text:
+        kept = text_of(only(text.inflated(), names))
+        await self._step()
+        return kept
+
+    async def _gathered(self, runs: Iterable[bytes]) -> tuple[bytes, ...]:
+        """Join neighbouring runs into as few as ``RUN_BYTES`` allows."""
+        parts: list[bytes] = []
+        waiting: list[bytes] = []
+        size = 0
+        for run in runs:
+            if size + len(run) > RUN_BYTES:
+                parts.append(b"".join(waiting))
+                waiting, size = [], 0
+                await self._step()
+            waiting.append(run)
+            size += len(run)
+        return (*parts, b"".join(waiting))
 
 
-class _Cell:
-    """Lines of up to ``BLOCK`` neighbouring accounts in a metric family.
+class _Block:
+    """Up to ``BLOCK`` neighbouring accounts: the text of each metric family.
 
     Digests of 64 bits show which samples have changed: to keep samples or their lines would double the memory.
     """
 
-    __slots__ = ("_lengths", "digests", "text")
+    __slots__ = ("_lengths", "cells", "digests")
 
-    def __init__(self) -> None:
-        self.text = EMPTY
-        self.digests = array("q", bytes(8 * BLOCK))
-        self._lengths = array("I", bytes(4 * BLOCK))
+    def __init__(self, families: int) -> None:
+        self.cells = [EMPTY] * families
+        self.digests = array("q", bytes(8 * BLOCK * families))
+        """Of each account in each family, as ``_lengths`` are: families one after the other."""
+        self._lengths = array("I", bytes(4 * BLOCK * families))
 
-    def exchange(self, changes: Mapping[int, Change]) -> None:
+    def exchange(self, family: int, changes: Mapping[int, Change]) -> None:
         """Replace the lines of some accounts, by their places in the block, in one step."""
-        text, ends = self.text.inflated(), accumulate(self._lengths)
-        lines = [text[end - length : end] for end, length in zip(ends, self._lengths, strict=True)]
+        first = family * BLOCK
+        lengths, text = self._lengths[first : first + BLOCK], self.cells[family].inflated()
+        lines = [text[end - length : end] for end, length in zip(accumulate(lengths), lengths, strict=True)]
         for place, (digest, new) in changes.items():
-            lines[place], self._lengths[place], self.digests[place] = new, len(new), digest
-        self.text = text_of(b"".join(lines))
-
-
-async def _filtered(text: Text, names: frozenset[str], pace: Pace) -> Text:
-    kept = text_of(only(text.inflated(), names))
-    await pace.step()
-    return kept
-
-
-async def _gathered(runs: Iterable[bytes], pace: Pace) -> tuple[bytes, ...]:
-    """Join neighbouring runs into as few as ``RUN_BYTES`` allows."""
-    parts: list[bytes] = []
-    waiting = bytearray()
-    for run in runs:
-        if len(waiting) + len(run) > RUN_BYTES:
-            parts.append(bytes(waiting))
-            waiting.clear()
-            await pace.step()
-        waiting += run
-    return (*parts, bytes(waiting))
+            lines[place], self._lengths[first + place], self.digests[first + place] = new, len(new), digest
+        self.cells[family] = text_of(b"".join(lines))
 
 
 # Deflated texts that join ---------------------------------------------------------------------------
@@ -344,12 +325,13 @@ def _deflated(text: bytes) -> bytes:
     return compressor.compress(text) + compressor.flush(zlib.Z_SYNC_FLUSH)
 
 
+@lru_cache(maxsize=4096)  # texts change more often than their lengths
 def factor(length: int) -> int:
     """Return the polynomial by which so many following bytes multiply a CRC-32."""
     if length <= _ZEROS:  # zlib's own CRC of zeros, without its inversion before and after
         return zlib.crc32(bytes(length), _ONE ^ _ALL_ONES) ^ _ALL_ONES
     half = factor(length // 2)
-    return product(product(half, half), factor(length % 2))
+    return product(factor(length % 2), product(half, half))
 
 
 def product(left: int, right: int) -> int:
