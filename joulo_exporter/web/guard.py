@@ -24,8 +24,6 @@ _logger = logging.getLogger(__name__)
 
 SERVER = "joulo-exporter"
 """The ``Server`` header, without versions: those are for ``joulo_exporter_build_info``."""
-MAX_HEADERS = 64
-"""Headers of a request; Prometheus sends about eight."""
 MAX_REQUEST = 32 * 1024
 """Bytes of a request with all headers and its body: ample room for the headers that a proxy adds."""
 MAX_BODY = 4096
@@ -47,8 +45,8 @@ class Limits:
     connections: int = 512
     """At the same time: as Prometheus' ``--web.max-connections``, and half of the usual 1024 descriptors."""
     request_s: float = 10.0
-    """Limit for the headers, from the connection or the first byte of a later request, and again for the body: a
-    Go client needs milliseconds, and a person with ``telnet`` does not matter."""
+    """Limit for the headers, from the connection (a TLS handshake included) or the first byte of a later request,
+    and again for the body: a Go client needs milliseconds, and a person with ``telnet`` does not matter."""
     idle_s: float = 330.0
     """Limit between two requests. Prometheus drops its idle connections after 5 minutes: it should be first."""
     write_s: float = 60.0
@@ -57,8 +55,6 @@ class Limits:
     """Time for which a client that sends nothing keeps its place when others want it."""
     stalled: int = 64
     """Responses stalled at the same time: each holds what ``app`` writes at once, 256 KiB at most."""
-    handshake_s: float = 5.0
-    """For a TLS handshake, in place of asyncio's 60 s."""
 
     @classmethod
     def of_this_process(cls, *, tls: bool) -> Limits:
@@ -141,7 +137,6 @@ class GuardedConnection(web.RequestHandler):
             keepalive_timeout=guard.limits.idle_s,
             access_log=cast("logging.Logger", None),
             logger=_logger,
-            max_headers=MAX_HEADERS,
             lingering_time=1.0,  # for the rest of a body: so a client sees a 413 and not a reset
             auto_decompress=False,
         )
@@ -149,22 +144,22 @@ class GuardedConnection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request; with TLS, after the handshake."""
         self._wire = cast("asyncio.Transport", transport)
+        self._wire.set_write_buffer_limits(BUFFER)
+        self._start_timer("head", self.guard.limits.request_s)
         super().connection_made(transport)
         if not self.guard.admit(self):
             self.drop()
-        elif (tls := self.guard.tls()) is None:
-            self._begin(self._wire)
-        else:
+        elif (tls := self.guard.tls()) is not None:
             handshake = self._encrypt(self._wire, tls)
             self._handshake = asyncio.get_running_loop().create_task(handshake)
 
     async def _encrypt(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
         """Do the TLS handshake, here and not in asyncio's server, so that the connection counts before it."""
-        wire, fault, limit_s = None, None, self.guard.limits.handshake_s
+        wire, fault = None, None
         try:
             # A request that comes together with the end of the handshake is handled after this has returned.
             wire = await asyncio.get_running_loop().start_tls(
-                plain, self, tls, server_side=True, ssl_handshake_timeout=limit_s, ssl_shutdown_timeout=limit_s
+                plain, self, tls, server_side=True, ssl_shutdown_timeout=self.guard.limits.request_s
             )
         except OSError as error:
             # asyncio keeps the error, and with the traceback the handshake's buffer of 256 KiB, in a cycle that
@@ -177,11 +172,7 @@ class GuardedConnection(web.RequestHandler):
             _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
         else:
             self.transport = self._wire = wire
-            self._begin(wire)
-
-    def _begin(self, wire: asyncio.Transport) -> None:
-        wire.set_write_buffer_limits(BUFFER)
-        self._start_timer("head", self.guard.limits.request_s)
+            wire.set_write_buffer_limits(BUFFER)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
