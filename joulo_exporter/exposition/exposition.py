@@ -249,7 +249,7 @@ class _Block:
     __slots__ = ("_lengths", "cells", "digests")
 
     def __init__(self, families: int) -> None:
-        self.cells = [EMPTY] * families
+        self.cells = [Text()] * families
         self.digests = array("q", bytes(8 * BLOCK * families))
         """Of each account in each family, as ``_lengths`` are: families one after the other."""
         self._lengths = array("I", bytes(4 * BLOCK * families))
@@ -291,9 +291,6 @@ class Text(msgspec.Struct, frozen=True, gc=False):
     def inflated(self) -> bytes:
         """Return the text."""
         return b"".join(self.parts())
-
-
-EMPTY = Text()
 
 
 def text_of(text: bytes) -> Text:
