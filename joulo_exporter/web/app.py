@@ -15,7 +15,7 @@ from aiohttp.typedefs import Handler
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.exposition import Body, Exposition
 from joulo_exporter.web.auth import Gate
-from joulo_exporter.web.guard import MAX_BODY, SERVER, guarded
+from joulo_exporter.web.guard import MAX_BODY, guarded
 from joulo_exporter.web.negotiation import accepts_gzip, choose_language, content_type, prefers_openmetrics
 from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
 
@@ -62,7 +62,7 @@ def make_application(services: WebServices, gate: Gate, paths: WebPaths) -> web.
     middlewares = [_one_line_errors, guarded, gate.admit]
     application = web.Application(middlewares=middlewares, client_max_size=MAX_BODY)
     application[SERVICES], application[PATHS] = services, paths
-    application.on_response_prepare.extend([_set_common_headers, gate.add_headers])
+    application.on_response_prepare.append(gate.add_headers)
     router, prefix = application.router, paths.prefix
     router.add_get(prefix + paths.telemetry, _metrics)
     if paths.telemetry != "/":
@@ -188,12 +188,6 @@ async def _one_line_errors(request: web.Request, handler: Handler) -> web.Stream
     except Exception:
         _logger.exception("answering %s %s failed", request.method, request.path)
         return _line(500, "internal server error; the exporter's log tells more")
-
-
-async def _set_common_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Replace aiohttp's ``Server``, which reveals versions, and forbid content sniffing."""
-    response.headers[hdrs.SERVER] = SERVER
-    response.headers["X-Content-Type-Options"] = "nosniff"
 
 
 # Paths ------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import logging
 import resource
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import chain
@@ -22,8 +22,8 @@ from aiohttp.typedefs import Handler
 
 _logger = logging.getLogger(__name__)
 
-SERVER = "joulo-exporter"
-"""The ``Server`` header, without versions: those are for ``joulo_exporter_build_info``."""
+HEADERS: Mapping[str, str] = {hdrs.SERVER: "joulo-exporter", "X-Content-Type-Options": "nosniff"}
+"""Of every response. Versions, which aiohttp's ``Server`` has, are for ``joulo_exporter_build_info``."""
 MAX_REQUEST = 32 * 1024
 """Bytes of a request with all headers and its body: ample room for the headers that a proxy adds."""
 MAX_BODY = 4096
@@ -240,7 +240,7 @@ class GuardedConnection(web.RequestHandler):
         """
         _logger.debug("malformed request from %s: %s", request.remote, type(exc).__name__ if exc else message)
         text = f"{HTTPStatus(status).phrase}\n"
-        response = web.Response(status=status, text=text, headers={hdrs.SERVER: SERVER})
+        response = web.Response(status=status, text=text, headers=HEADERS)
         response.force_close()
         return response
 
