@@ -155,7 +155,7 @@ class Accounts:
             )
             ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
             await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
-            self.exposition.keep_only(plans_by_key)
+            await self.exposition.keep_only(plans_by_key)
             for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
                 self._start(plan, ledger, first_delays(plan.config.intervals, position, len(starting)))
                 await asyncio.sleep(0)  # a thousand in a row would hold up the loop

@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from joulo_exporter.web.config import RateLimit, WebConfig
+from joulo_exporter.web.guard import HEADERS
 
 WAITING = 100
 """Password comparisons that may wait; further requests that need one are refused."""
@@ -54,8 +55,8 @@ class Gate:
         return await handler(request)
 
     async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Set the configured headers: for aiohttp's ``on_response_prepare``, after our own."""
-        response.headers.update(self._config().headers)
+        """Set the headers of every response, and those configured: for aiohttp's ``on_response_prepare``."""
+        response.headers.update({**HEADERS, **self._config().headers})
 
     def _within(self, limit: RateLimit) -> bool:
         now_s = self._monotonic()
@@ -77,7 +78,7 @@ class Gate:
         if correct.get(name) == digest:
             return True
         if self._waiting >= WAITING:
-            raise web.HTTPServiceUnavailable(text="too many passwords to check; try again\n")
+            raise web.HTTPServiceUnavailable(reason="too many passwords to check; try again")
         # An unknown user gets the hash of a known one, always the same, so that differing costs reveal no name.
         hashed = users.get(name) or list(users.values())[self._digest(user)[0] % len(users)]
         self._waiting += 1

@@ -44,9 +44,9 @@ RULES = {
     TEXT: [
         # the weight of a format is that of the most specific range, not of the heaviest
         f"*/*;q=0.9, {OM};q=0.1, text/plain;q=0.2",
-        # equal weights: specificity, then order
+        # equal weights: specificity, then the older format
         f"{OM}, text/plain;version=0.0.4",
-        f"text/plain, {OM}",
+        f"{OM}, text/plain",
         # q=0 excludes
         f"{OM};q=0, */*;q=0.1",
         f"text/plain;q=0, {OM};q=0.000",
@@ -62,7 +62,6 @@ RULES = {
         f"text/plain;q=0., {OM};q=1.",
         f"text/*;q=0.9, text/plain;q=0.1, {OM};q=0.5",
         f"text/plain, {OM};version=1.0.0",
-        f"{OM}, text/plain",
         "*/*;q=0.5, application/*;q=0.5",
         "text/plain;q=0, */*;q=0.1",
         f"{OM};version=2.0.0, {OM};q=0.1",
@@ -125,8 +124,21 @@ def test_the_greater_weight_wins_wherever_it_stands(text_q, openmetrics_q):
 @pytest.mark.parametrize(
     ("language", "headers"),
     [
-        ("nl", ["NL-be", "nl-NL,nl;q=0.9,en-US;q=0.8,en;q=0.7", "de,nl;q=0.3,en;q=0.2", "nl,en"]),
-        ("en", ["", "en-US,en;q=0.9,nl;q=0.8", "en,nl", "en;q=0.1, nl;q=0", "nl;q=0", "de, *", "nlx", "nl;q=x,,"]),
+        ("nl", ["NL-be", "nl-NL,nl;q=0.9,en-US;q=0.8,en;q=0.7", "de,nl;q=0.3,en;q=0.2"]),
+        (
+            "en",
+            [
+                "",
+                "en-US,en;q=0.9,nl;q=0.8",
+                "en,nl",
+                "nl,en",
+                "en;q=0.1, nl;q=0",
+                "nl;q=0",
+                "de, *",
+                "nlx",
+                "nl;q=x,,",
+            ],
+        ),
     ],
 )
 def test_the_language_that_is_wanted_most(headers, language):
