@@ -7,8 +7,9 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
+from typing import NamedTuple
 
 import aiohttp
 from msgspec.structs import replace
@@ -17,7 +18,7 @@ from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import COUNTED_TWICE, AccountConfig, Config
-from joulo_exporter.errors import ConfigError
+from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import AccountLedger, Batches, Database, keep_configured
 from joulo_exporter.logs import event
@@ -69,13 +70,9 @@ def first_delays(intervals: Mapping[str, float], position: int, accounts: int) -
     return {name: min(interval_s, spread_s) * position / accounts for name, interval_s in intervals.items()}
 
 
-@dataclass(eq=False)
-class _RunningAccount:
-    """The poller of one account, and the state of the account's token file."""
-
+class _RunningAccount(NamedTuple):
     poller: Poller
     task: asyncio.Task[None]
-    file_unreadable: bool = False
 
 
 @dataclass(eq=False)
@@ -96,6 +93,8 @@ class Accounts:
 
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
+        self._plans: dict[str, Plan] = {}
+        """In the order of the configuration."""
         self._running: dict[str, _RunningAccount] = {}
         self._replaced_tokens: dict[str, Secret | None] = {}
         """Tokens before those in use, which no line of the log may show either."""
@@ -107,8 +106,8 @@ class Accounts:
     @property
     def secrets(self) -> Iterable[Secret]:
         """Return the tokens in use, and those that they have replaced."""
-        in_use = [running.poller.plan.token for running in self._running.values()]
-        return [token for token in (*in_use, *self._replaced_tokens.values()) if token is not None]
+        tokens = (*(plan.token for plan in self._plans.values()), *self._replaced_tokens.values())
+        return [token for token in tokens if token is not None]
 
     def served(self) -> Exposition:
         """Return the exposition without values that are too old, whatever their pollers are doing."""
@@ -145,20 +144,23 @@ class Accounts:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
         """
         async with self._changing:
-            plans_by_key = {plan.key: plan for plan in wanted}
-            running = {key: running.poller.plan for key, running in self._running.items()}
-            starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-            # Together: one after the other, they would wait for two commits.
-            noted = self.offload(keep_configured, self.database, plans_by_key.keys())
-            ledgers, _ = await asyncio.gather(
-                asyncio.gather(*(self.offload(plan.ledger, self.database) for plan in starting)), noted
-            )
-            ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-            await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
-            self.exposition.keep_only(plans_by_key)
-            for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-                self._start(plan, ledger, first_delays(plan.config.intervals, position, len(starting)))
-                await asyncio.sleep(0)  # a thousand in a row would hold up the loop
+            await self._follow({plan.key: plan for plan in wanted})
+
+    async def _follow(self, wanted: dict[str, Plan]) -> None:
+        running = {key: running.poller.plan for key, running in self._running.items()}
+        starting = [plan for key, plan in wanted.items() if running.get(key) != plan]
+        # Together: one after the other, they would wait for two commits.
+        noted = self.offload(keep_configured, self.database, wanted.keys())
+        ledgers, _ = await asyncio.gather(
+            asyncio.gather(*(self.offload(plan.ledger, self.database) for plan in starting)), noted
+        )
+        ending = {key: plan.token for key, plan in running.items() if wanted.get(key) != plan}
+        self._plans, self._replaced_tokens = wanted, self._replaced_tokens | ending
+        await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
+        self.exposition.keep_only(wanted)
+        for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
+            self._start(plan, ledger, first_delays(plan.config.intervals, position, len(starting)))
+            await asyncio.sleep(0)  # a thousand in a row would hold up the loop
 
     async def restored(self, within_s: float) -> None:
         """Wait until the ledger's state of all accounts is published, but at most ``within_s``."""
@@ -211,39 +213,41 @@ class Accounts:
 
         One call in a thread reads the files of all accounts.
         """
+        unreadable: set[str] = set()
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
-            for running, read in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
-                named = running.poller.plan.log_fields
-                was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
-                if running.file_unreadable and not was_unreadable:
-                    event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
-                elif was_unreadable and not running.file_unreadable:
-                    event(_logger, "info", "the token can be read again", **named)
-                if isinstance(read, Secret) and read != running.poller.plan.token:
-                    event(_logger, "info", "the token has changed and the new one is used", **named)
-                    await self._rotate(running, read)
+            async with self._changing:
+                rotated = {}
+                for plan, read in await asyncio.to_thread(list, _read_tokens(self._plans.values())):
+                    if isinstance(read, ConfigError):
+                        if plan.key not in unreadable:
+                            message = "token not read again; the former one stays in use"
+                            event(_logger, "warn", message, **plan.log_fields, err=read)
+                        unreadable.add(plan.key)
+                        continue
+                    if plan.key in unreadable:
+                        event(_logger, "info", "the token can be read again", **plan.log_fields)
+                    unreadable.discard(plan.key)
+                    if read != plan.token:
+                        rotated[plan.key] = replace(plan, token=read)
+                if rotated:
+                    with contextlib.suppress(LedgerError):  # of which the pollers say more; tried again
+                        await self._follow(self._plans | rotated)
+                        for plan in rotated.values():
+                            event(
+                                _logger, "info", "the token has changed and the new one is used", **plan.log_fields
+                            )
 
-    async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
-        """Go on with a new token, under the throttle of the former one."""
-        async with self._changing:
-            plan = running.poller.plan
-            if self._running.get(plan.key) is running:  # no reload has ended or replaced it
-                self._replaced_tokens[plan.key] = plan.token
-                await self._stop(plan.key, gently=True)
-                self._start(replace(plan, token=token), running.poller.ledger, {})
 
-
-def _read_tokens(accounts: Sequence[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
+def _read_tokens(plans: Collection[Plan]) -> Iterator[tuple[Plan, Secret | ConfigError]]:
     """Yield the token of each account that has it in a file, or why it cannot be used."""
-    others = {running.poller.plan.token: running.poller.plan.key for running in accounts}
-    for running in accounts:
-        account = running.poller.plan.account
-        if account is not None and account.token.path is not None:
+    others = {plan.token: plan.key for plan in plans}
+    for plan in plans:
+        if plan.account is not None and plan.account.token.path is not None:
             try:
-                yield running, own_token(account, others)
+                yield plan, own_token(plan.account, others)
             except ConfigError as error:
-                yield running, error
+                yield plan, error
 
 
 def _log_end(task: asyncio.Task[None]) -> None:
