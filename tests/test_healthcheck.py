@@ -1,5 +1,6 @@
 """The health check of the container: signs of life, and faults."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -8,18 +9,19 @@ import pytest
 from support.certificates import server_tls
 from support.loopback import talking
 from support.simulator import in_thread
+from support.web import serving
 
 from joulo_exporter.healthcheck import main
 
 
-def server(response, context=None):
+def server(response):
     """Respond to every connection in the same way; yield the port."""
 
     async def talk(reader, writer):
         await reader.read(4096)
         writer.write(response)
 
-    return in_thread(talking(talk, context=context))
+    return in_thread(talking(talk))
 
 
 @pytest.fixture
@@ -41,30 +43,26 @@ def fault_of(capsys):
         (b"HTTP/1.1 200 OK\r\n\r\n", ""),
         (b"HTTP/1.1 499 x\r\n\r\n", ""),
         (b"HTTP/1.1 500 x\r\n\r\n", "the exporter responds with status 500"),
-        (b"", "neither HTTP nor TLS is spoken on this port"),
-        (b"SSH-2.0-OpenSSH_9.2 Debian\r\n", "neither HTTP nor TLS is spoken on this port"),
-        (b"HTTP/1.1 2", "neither HTTP nor TLS is spoken on this port"),
+        (b"", ""),
+        (b"HTTP/1.1 2", ""),
     ],
 )
-def test_any_status_below_500_is_a_sign_of_life_and_another_server_is_not(fault_of, response, fault):
+def test_any_reaction_but_a_status_from_500_is_a_sign_of_life(fault_of, response, fault):
     with server(response) as port:
         assert fault_of(f"http://127.0.0.1:{port}/-/healthy") == fault
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-@pytest.mark.parametrize("status", [401, 500])
 @pytest.mark.parametrize("asks_for_a_certificate", [False, True])
-def test_a_server_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
-    fault_of, certificates, scheme, version, status, asks_for_a_certificate
+async def test_an_exporter_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
+    fault_of, certificates, scheme, version, asks_for_a_certificate
 ):
     keys = {"min_version": version, "max_version": version}
     if asks_for_a_certificate:
         keys |= {"client_auth_type": "RequireAndVerifyClientCert", "client_ca": certificates.text("ca.crt")}
-    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), server_tls(certificates, **keys)()) as port:
-        lives = status == 401 or asks_for_a_certificate  # else it has refused before it could respond
-        fault = "" if lives else "the exporter responds with status 500"
-        assert fault_of(f"{scheme}://127.0.0.1:{port}") == fault
+    async with serving(tls=server_tls(certificates, **keys)) as address:
+        assert await asyncio.to_thread(fault_of, f"{scheme}://{address}") == ""
 
 
 def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, monkeypatch):
