@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from joulo_exporter import __version__
+from joulo_exporter import __version__, systemd
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.clock import SystemClock
@@ -25,7 +25,6 @@ from joulo_exporter.exposition import Exposition
 from joulo_exporter.ledger import Batches, open_ledger
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.config import WebConfigWatcher, load_web_config
@@ -106,7 +105,6 @@ class Service:
         self._clock = SystemClock()
         self._accounts: Accounts | None = None
         self._stop = asyncio.Event()
-        self._notifier = Notifier(os.environ)
         self._bound: list[str] = []
 
     def secrets(self) -> list[Secret]:
@@ -133,16 +131,16 @@ class Service:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
                 stack.callback(loop.remove_signal_handler, number)
-            healthy = self._notifier.watch(lambda: self._accounts is None or self._accounts.alive)
+            healthy = systemd.watch(lambda: self._accounts is None or self._accounts.alive)
             await stack.enter_async_context(_background(healthy))
             accounts = await self._start(stack)
             if started is not None:
                 started("http" if self._web_config.tls is None else "https", self._bound)
-            self._notifier.ready(self._status())
+            systemd.notify("READY=1", f"STATUS={self._status()}")
             # Only now: a SIGHUP that comes early waits until there is something to reload.
             await stack.enter_async_context(_background(self._reload_when_asked(accounts)))
             await self._stop.wait()
-            self._notifier.stopping()
+            systemd.notify("STOPPING=1", "STATUS=stopping")
             event(_logger, "info", "stopping")
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> Accounts:
@@ -211,9 +209,10 @@ class Service:
             await self._reload_asked.wait()
             self._reload_asked.clear()
             reloaded, self._reloaded = self._reloaded, asyncio.Future()
-            self._notifier.reloading()
+            systemd.notify_reloading()
             failure = await self._reload(accounts)
-            self._notifier.ready(self._status() if failure is None else "configuration not reloaded: see the log")
+            status = self._status() if failure is None else "configuration not reloaded: see the log"
+            systemd.notify("READY=1", f"STATUS={status}")
             reloaded.set_result(failure)
 
     async def _reload(self, accounts: Accounts) -> str | None:
