@@ -1,4 +1,4 @@
-"""Flags of every command, with help from ``help.toml``; faults of usage in one line, with the nearest flag."""
+"""Flags of every command, with help from ``help.toml``; faults of usage in one line."""
 
 import argparse
 import platform
@@ -12,7 +12,6 @@ from typing import Any, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
-from joulo_exporter.config.files import nearest
 from joulo_exporter.config.schema import COLLECTORS
 from joulo_exporter.config.values import parse_duration, price, whole_path
 from joulo_exporter.errors import ConfigError
@@ -33,7 +32,6 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=formatter, allow_abbrev=False, **settings)  # type: ignore[arg-type]
         self.texts = texts
         """The help of each flag."""
-        self.flags = {"-h", "--help"}
 
     def add(self, flag: str, parse: Callable[[str], object] | None = None, **settings: object) -> None:
         """Add a flag; without a ``dest``, its option is named after it, with underscores.
@@ -43,8 +41,7 @@ class Parser(argparse.ArgumentParser):
         if parse is not None:
             settings["type"] = _checked(parse)
         named = {"dest": flag.lstrip("-").replace(".", "_").replace("-", "_"), "help": self.texts[flag]}
-        action = self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
-        self.flags.update(action.option_strings)
+        self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault, with a hint to the help.
@@ -182,9 +179,6 @@ def _whole_number(least: int, text: str) -> int:
     return int(text)
 
 
-# Bad usage ----------------------------------------------------------------------------------------
-
-
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, and the command in ``command``, that the arguments give.
 
@@ -196,23 +190,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     options, left = parser.parse_known_args(arguments[named:])
     options.command = arguments[0] if named else "serve"
     if left:
-        _refuse(parser, left[0], options.command)
+        # Without what follows a "=", which may be a secret.
+        parser.error(f"{options.command} has no {left[0].partition('=')[0]!r}; a command comes before all flags")
     from_seconds, to_seconds = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
     if from_seconds is not None and to_seconds is not None and to_seconds <= from_seconds:
         raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
     return options
-
-
-def _refuse(parser: Parser, argument: str, command: str) -> NoReturn:
-    """Raise the fault of an argument that the command does not have."""
-    flag, commands = argument.partition("=")[0], help_texts()["commands"]
-    if argument in commands:
-        parser.error(f"{argument} is a command; write it first, before all flags")
-    if not flag.startswith("-") or not flag.strip("-"):
-        parser.error(f"{argument!r} is neither a flag nor a command")
-    if owners := [name for name in commands if flag in make_parser(name).flags]:
-        parser.error(f"{flag} is a flag of {' and '.join(owners)}, not of {command}")
-    # Without the dashes, which would make all short words alike.
-    names = {name.strip("-"): name for name in sorted(parser.flags)}
-    near = nearest(flag.strip("-"), names)
-    parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near]}" if near else ""))
