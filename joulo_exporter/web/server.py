@@ -20,7 +20,9 @@ from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 
 _FLAG = "--web.listen-address"
-_EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
+_EXAMPLES = (
+    "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one, or unix: and the path of a socket"
+)
 _UNIX = "unix:"
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
@@ -52,14 +54,8 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
         ConfigError: it is no such address.
     """
     address = text.strip()
-    if address.startswith(_UNIX):
-        path = address.removeprefix(_UNIX)
-        if not path.startswith("/") or not path.isprintable():
-            raise ConfigError(
-                f"{_FLAG}: {text!r} has no whole path of a socket; write one such as "
-                "unix:/run/joulo-exporter/web.sock"
-            )
-        return path
+    if address.startswith(f"{_UNIX}/") and address.isprintable():
+        return address.removeprefix(_UNIX)
     host, colon, port = address.rpartition(":")
     bracketed = host.startswith("[") and host.endswith("]")
     known = not host or (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host))

@@ -18,9 +18,8 @@ from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web import server
 from joulo_exporter.web.server import activated_sockets, parse_listen_address
 
-EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
+EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one, or unix: and the path of a socket"
 NO_ADDRESS = f"is no address with a port from 0 to 65535; {EXAMPLES}"
-NO_SOCKET = "has no whole path of a socket; write one such as unix:/run/joulo-exporter/web.sock"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +44,7 @@ def test_addresses(text, address):
         (NO_ADDRESS, ["[::1]x:80", "::1]:80", "[]:80", "[127.0.0.1]:80", "[localhost]:80", "::1:80", "a b:80",
                    "*:80", "http://localhost:80", "256.0.0.1:80", "127.1:80", "9973:80", "é:80",
                    "exporter..lan:80", "a" * 64 + ".lan:80"]),
-        (NO_SOCKET, ["unix:", "unix:web.sock", "unix:/a\0b"]),
+        (NO_ADDRESS, ["unix:", "unix:web.sock", "unix:/a\0b"]),
     ],
 )  # fmt: skip
 def test_no_addresses(fault, texts):
