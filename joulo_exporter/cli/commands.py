@@ -14,13 +14,13 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from string import Template
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from joulo_exporter import logs
 from joulo_exporter.cli.parser import parse_arguments
@@ -33,8 +33,6 @@ from joulo_exporter.sharding import ALONE, Shard, find_shard
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
     from joulo_exporter.web.app import WebPaths
-
-Command = Callable[[argparse.Namespace], int | None]
 
 _FAULT = 1
 _BAD_USAGE = 2
@@ -55,21 +53,17 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
         options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-        commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
-        if options.command in {"serve", "check"} and options.config_check:
-            _check_files(options)
-            return 0
-        if options.command not in commands:
-            from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
+        if options.command in _COMMANDS:
+            return asyncio.run(_COMMANDS[options.command](options)) or 0
+        from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
 
-            commands = LEDGER_COMMANDS
-        return commands[options.command](options) or 0
+        LEDGER_COMMANDS[options.command](options)
     except JouloExporterError as error:
         complain(str(error))
         return _BAD_USAGE if isinstance(error, ConfigError) else _FAULT
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return 0
 
 
 def _require_zone(name: str) -> None:
@@ -87,34 +81,34 @@ def _require_zone(name: str) -> None:
         raise ConfigError(f"environment: TZ: {name!r} is a day or more from UTC; {remedy}") from None
 
 
-def _serve(options: argparse.Namespace) -> None:
-    """Run the exporter until a signal ends it."""
-    asyncio.run(_run_service(_loader(options), _web_options(options), options))
+async def _serve(options: argparse.Namespace) -> None:
+    if options.config_check:
+        _check_files(options)
+    else:
+        await _run_service(_loader(options), _web_options(options), options)
 
 
-def _check(options: argparse.Namespace) -> int:
-    """Check the configuration and every token against the API."""
-    _check_web_file(options)
+async def _check(options: argparse.Namespace) -> int:
+    config = _check_files(options)
+    if options.config_check:
+        return 0
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 
     logs.configure("error", options.log_format, sys.stderr)  # what fails is among the outcomes
-    return 0 if asyncio.run(check(_loader(options)(), say)) else _FAULT
+    return 0 if await check(config, say) else _FAULT
 
 
-def _check_files(options: argparse.Namespace) -> None:
+def _check_files(options: argparse.Namespace) -> Config:
     config = _loader(options)()
     say(f"{options.config_file or 'environment'}: the configuration is valid")
     if config.shard.total > 1:
         say(f"{config.shard} has {len(config.accounts)} of the accounts")
-    _check_web_file(options)
-
-
-def _check_web_file(options: argparse.Namespace) -> None:
     if options.web_config_file is not None:
         from joulo_exporter.web.config import load_web_config  # noqa: PLC0415 -- see the module
 
         load_web_config(options.web_config_file)
         say(f"{options.web_config_file}: the web configuration is valid")
+    return config
 
 
 async def _run_service(
@@ -133,14 +127,10 @@ async def _run_service(
 # The demo -----------------------------------------------------------------------------------------
 
 
-def _demo(options: argparse.Namespace) -> None:
-    """Run the exporter against a simulated household: no token, no network."""
+async def _demo(options: argparse.Namespace) -> None:
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    asyncio.run(_run_demo(options, given_shard(options)))
-
-
-async def _run_demo(options: argparse.Namespace, shard: Shard) -> None:
+    shard = given_shard(options)
     async with contextlib.AsyncExitStack() as stack:
         folder = options.storage_path
         if folder is None:
@@ -164,8 +154,7 @@ def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
         return f"listens on {address}"
     host, _, port = address.rpartition(":")
     url = f"{scheme}://{'localhost' if host in _LOCALHOST else host}:{port}{paths.prefix}"
-    page = "" if paths.telemetry == "/" else f"open {url}/ or "
-    return f"{page}curl {url}{paths.telemetry}"
+    return f"open {url}/ or curl {url}{paths.telemetry}"
 
 
 @contextlib.asynccontextmanager
@@ -214,6 +203,13 @@ def _writing(folder: Path | str) -> Iterator[None]:
     except OSError as error:
         remedy = "name another folder with --storage.path"
         raise JouloExporterError(f"{folder} cannot be written ({error.strerror}); {remedy}") from error
+
+
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]] = {
+    "serve": _serve,
+    "demo": _demo,
+    "check": _check,
+}
 
 
 # Meaning of the flags -----------------------------------------------------------------------------
@@ -290,20 +286,8 @@ def complain(message: str) -> None:
             sys.stderr.flush()
 
 
-@contextlib.contextmanager
-def progress_line(name: str) -> Iterator[Callable[[float], None]]:
-    """Yield a function that shows the share of the work that is done, from 0 to 1, on a line of a terminal.
-
-    If standard error is not a terminal, it shows nothing. In the end the line is erased.
-    """
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-
-    def show(text: str) -> None:
-        if is_terminal:
-            sys.stderr.write(f"\r{text}")
-            sys.stderr.flush()
-
-    try:
-        yield lambda share: show(f"{name}: {share:.0%} ")
-    finally:
-        show("\x1b[K")
+def show_progress(share: float) -> None:
+    """Show the share of the work that is done, from 0 to 1, on a line of a terminal; at 1 the line is erased."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K" if share == 1 else f"\r{share:.0%} ")
+        sys.stderr.flush()

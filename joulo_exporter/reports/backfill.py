@@ -319,6 +319,7 @@ def backfill(
                 start = f"{family.name}{{{text}}} "
                 for moment_ms, value in samples:
                     yield f"{start}{number(value)} {moment_ms / 1000:.15g}\n"
+    progress(1)
     yield "# EOF\n"
 
 
