@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,12 +54,11 @@ Dropped connections do, and rarer searches would keep more of them in memory (me
 class WebOptions(msgspec.Struct, frozen=True):
     """Options of the web server, from the command line."""
 
-    listen_addresses: tuple[str, ...]
+    listen_addresses: Sequence[str]
+    """Empty for the sockets that systemd passes."""
     lifecycle_enabled: bool
     config_file: Path | None = None
     """The web configuration: TLS, users, headers."""
-    systemd_socket: bool = False
-    """Listen on the sockets that systemd passes, in place of the addresses."""
     paths: WebPaths = WebPaths()
 
 
@@ -122,7 +121,8 @@ class Service:
         Raises:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
         """
-        event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
+        fields = {"shard": self._config.shard.ordinal, "total_shards": self._config.shard.total}
+        event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts), **fields)
         # The stack unwinds in reverse order: first reloads, then the web server, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
@@ -158,10 +158,6 @@ class Service:
         )
         stack.push_async_callback(accounts.close)
         await stack.enter_async_context(_background(accounts.watch_token_files()))
-        shard, count = self._config.shard, len(self._config.accounts)
-        if shard.total > 1:  # a shard without accounts is no fault
-            message = "serving a shard of the accounts" if count else "this shard has no accounts"
-            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=count)
         # The objects of all accounts live on: with thousands of accounts, each search of them for garbage would
         # stop the loop for a quarter of a second.
         gc.disable()
@@ -244,13 +240,15 @@ class Service:
         )
         paths = options.paths
         application = make_application(services, Gate(lambda: self._web_config.config), paths)
-        activated = activated_sockets(os.environ) if options.systemd_socket else []
-        addresses = () if options.systemd_socket else options.listen_addresses
-        serving = listening(application, addresses, tls=lambda: self._web_config.tls, activated=activated)
+        activated = () if options.listen_addresses else activated_sockets(os.environ)
+        serving = listening(
+            application, options.listen_addresses, tls=lambda: self._web_config.tls, activated=activated
+        )
         self._bound = await stack.enter_async_context(serving)
         await stack.enter_async_context(_background(self._web_config.watch()))
+        tls, path = self._web_config.tls is not None, paths.prefix + paths.telemetry
         for address in self._bound:
-            event(_logger, "info", "listening", address=address, telemetry_path=paths.prefix + paths.telemetry)
+            event(_logger, "info", "listening", address=address, tls=tls, telemetry_path=path)
 
     def _status(self) -> str:
         """Return the line that ``systemctl status`` shows."""

@@ -84,7 +84,7 @@ async def test_it_serves_the_household_and_logs_what_starts_and_what_a_reload_ha
     assert await running.get("/-/reload", "POST") == (200, "configuration reloaded\n")
     assert await asyncio.gather(*(running.service.reload() for _ in range(9))) == [None] * 9  # together
     said = [(record.message, record.fields) for record in [*caplog.get_records("setup"), *caplog.records]]
-    assert said.count(("starting", {"version": __version__, "accounts": 1})) == 1
+    assert said.count(("starting", {"version": __version__, "accounts": 1, "shard": 0, "total_shards": 1})) == 1
     assert said.count(("configuration reloaded", {"accounts": 1})) == 2
 
 

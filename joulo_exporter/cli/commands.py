@@ -243,10 +243,9 @@ def _web_options(options: argparse.Namespace) -> "WebOptions":
     from joulo_exporter.web.app import web_paths  # noqa: PLC0415 -- see the module
 
     return WebOptions(
-        listen_addresses=tuple(options.web_listen_address or (_LISTEN_ADDRESS,)),
+        listen_addresses=() if options.web_systemd_socket else options.web_listen_address or (_LISTEN_ADDRESS,),
         lifecycle_enabled=options.web_enable_lifecycle,
         config_file=options.web_config_file,
-        systemd_socket=options.web_systemd_socket,
         paths=web_paths(options.web_external_url, options.web_route_prefix, options.web_telemetry_path),
     )
 

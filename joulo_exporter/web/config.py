@@ -165,17 +165,13 @@ class WebConfigWatcher:
 
     async def watch(self) -> None:
         """Read the files again and again, for ever."""
-        if self._path is None:
-            return
-        tls, users = self.tls is not None, len(self.config.users)
-        event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
-        while True:
+        while self._path is not None:
             await asyncio.sleep(LOOK_INTERVAL_S)
             await self.look()
 
     def take(self, config: WebConfig) -> None:
         """Put a configuration into force from the next request and the next connection on."""
-        self.config = config
+        self.config, self._in_trouble = config, False
         if self._path is not None:
             event(_logger, "info", "web configuration read again", users=len(config.users))
         if (self.tls is None) == (config.context is None):
@@ -196,4 +192,3 @@ class WebConfigWatcher:
         else:
             if self._in_trouble or config != self.config:
                 self.take(config)
-            self._in_trouble = False
