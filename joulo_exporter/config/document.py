@@ -4,7 +4,7 @@ No error quotes a value of the file, or a key that may be a token in the wrong p
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +14,6 @@ from msgspec import inspect
 
 from joulo_exporter.config.files import Where, nearest, read_file
 from joulo_exporter.config.values import NOTHING
-from joulo_exporter.errors import ConfigError
 
 Record = TypeVar("Record")
 _Reader: TypeAlias = "Callable[[str], object] | None"
@@ -54,9 +53,6 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        if isinstance(error, yaml.reader.ReaderError):  # a byte that is not UTF-8, or a control character
-            line = 1 + content.count(b"\n", 0, error.position)
-            place = f"line {line}: "
         fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
     else:
         if node is None or node.value in NOTHING:
@@ -92,16 +88,14 @@ def _read(where: Where, node: yaml.Node, expected: Any, example: str, read: _Rea
 def _pairs(where: Where, mapping: yaml.Node) -> dict[str, yaml.Node]:
     """Return the content of a mapping by its keys."""
     pairs: dict[str, yaml.Node] = {}
-    lines: dict[str, str] = {}
     for key, value in mapping.value:
-        line = f"line {key.start_mark.line + 1}"
-        place = Where(where.source, line)
+        place = Where(where.source, f"line {key.start_mark.line + 1}")
         if not isinstance(key, yaml.ScalarNode):
             raise place.fault("a list or a mapping stands where a key is expected; write a plain key")
-        if key.value in lines:
+        if key.value in pairs:
             shown = key.value if _WORD.fullmatch(key.value) else "this key"
-            raise place.fault(f"{shown} is already on {lines[key.value]}; keep one of the two")
-        pairs[key.value], lines[key.value] = value, line
+            raise place.fault(f"{shown} stands here for the second time; keep one of the two")
+        pairs[key.value] = value
     return pairs
 
 
@@ -110,7 +104,11 @@ def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructT
     given = {}
     for key, value in pairs.items():
         if key not in known:
-            raise _unknown(where, key, known)
+            meant = nearest(key, known)
+            remedy = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
+            if meant or _WORD.fullmatch(key):
+                raise where.child(key).fault(f"unknown key; {remedy}")
+            raise where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")
         bare = _bare(known[key].type)
         # A section whose content is commented out remains as a key without a value.
         skips = isinstance(bare[0], _SECTIONS) or getattr(expected.cls, "BLANK_IS_ABSENT", False)
@@ -135,11 +133,3 @@ def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> t
     if isinstance(described, inspect.StructType):
         example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
     return described, example, read
-
-
-def _unknown(where: Where, key: str, known: Iterable[str]) -> ConfigError:
-    meant = nearest(key, known)
-    remedy = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
-    if meant or _WORD.fullmatch(key):
-        return where.child(key).fault(f"unknown key; {remedy}")
-    return where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")

@@ -25,7 +25,7 @@ Value = TypeVar("Value")
 LONGEST_TOKEN = 8192
 """Characters of a token; servers refuse longer header lines."""
 
-_LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
+LARGEST_PEM_BYTES = 4 * 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -90,16 +90,9 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
         raise where.fault(f"the file {path} cannot be read ({why}); let the exporter's user read it") from None
 
 
-def read_authorities(where: Where, path: Path) -> ssl.SSLContext:
-    """Return a context that trusts the certificates of a PEM file alone, as Prometheus' ``ca_file`` does.
-
-    A file that cannot be read, or has no certificate or a damaged one, is a ``ConfigError``.
-    """
-    return _trusting(where, read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM"))
-
-
 @lru_cache(maxsize=1)  # the context of an unchanged file stays the same, and so do the pollers that use it
-def _trusting(where: Where, pem: bytes) -> ssl.SSLContext:
+def trusting(where: Where, pem: bytes) -> ssl.SSLContext:
+    """Return a context that trusts these certificates alone, as with Prometheus' ``ca_file``."""
     # Not create_default_context: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses a CA without
     # keyUsage, as plain `openssl req -x509` makes it, and a server's certificate without authority key identifier.
     # Users who name a CA here choose to trust it; the signature, the dates and the host name are verified all the

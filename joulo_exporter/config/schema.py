@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import Secret, TokenSource, Where, read_authorities
+from joulo_exporter.config.files import LARGEST_PEM_BYTES, Secret, TokenSource, Where, read_file, trusting
 from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
@@ -279,7 +279,9 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
     if values.is_loopback(url):
         price_url = urlsplit(url)._replace(path=price_url.path)
     if file.api.ca_file is not None:
-        authorities = read_authorities(where.child("ca_file"), folder / file.api.ca_file)
+        place = where.child("ca_file")
+        pem = read_file(place, folder / file.api.ca_file, LARGEST_PEM_BYTES, "certificates in PEM")
+        authorities = trusting(place, pem)
     return ApiConfig(
         **msgspec.structs.asdict(file.api) | {"url": url},
         ere_price_url=price_url.geturl(),
@@ -365,10 +367,9 @@ def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable
     """Return names by the ids as compared; faults give a position instead of a tag, which can open a charger."""
     ids = [compared(identifier) for identifier in given]
     for position, identifier in enumerate(given):
-        if not ids[position] or not values.is_printed(identifier):
-            raise where.item(position).fault(
-                f"its key is no id of a {kind}, or has a control character in it; correct it"
-            )
+        where.item(position).read(values.printed, identifier)
+        if not ids[position]:
+            raise where.item(position).fault(f"its key is no id of a {kind}; correct it")
     _require_distinct(where, ids, f"is the same {kind} as an entry above; keep one")
     return MappingProxyType(dict(zip(ids, given.values(), strict=True)))
 

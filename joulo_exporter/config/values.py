@@ -135,10 +135,8 @@ def proxy_url(url: str) -> Secret:
     if parts is None or parts.path not in ("", "/"):
         raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if max(user + password, default="") > "\xff":  # aiohttp sends both in Latin-1
-        raise ValueError("has a character outside Latin-1 in its user or password; choose others")
-    if ":" in user:
-        raise ValueError("has a colon in its user, which basic authentication cannot carry; choose another")
+    if ":" in user or max(user + password, default="") > "\xff":  # which aiohttp cannot send
+        raise ValueError("has a colon in its user, or a character outside Latin-1 in either; choose others")
     return Secret(url)
 
 
@@ -169,14 +167,9 @@ _TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
-def is_printed(text: str) -> bool:
-    """Tell whether a text is free of control characters, line ends and halves of surrogate pairs."""
-    return not any(unicodedata.category(char) in _UNPRINTED for char in text)
-
-
 def printed(text: str) -> str:
     """Return a text that can stand in a line."""
-    if not is_printed(text):
+    if any(unicodedata.category(char) in _UNPRINTED for char in text):
         raise ValueError("has a line end or another control character in it; remove it")
     return text
 
