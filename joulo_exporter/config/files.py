@@ -178,18 +178,11 @@ class TokenSource:
 
     where: Where = field(compare=False)
     """The key that names this source."""
+    shown: str
+    """The place, for people: ``file /run/secrets/joulo``."""
     path: Path | None = None
-    variable: str | None = None
-    """The name of an environment variable."""
     value: Secret = field(default_factory=lambda: Secret(""))
     """The token, if it is in the variable or in the configuration itself."""
-
-    @property
-    def shown(self) -> str:
-        """Return the place, for people, without the secret: ``file /run/secrets/joulo``."""
-        if self.variable is not None:
-            return f"environment variable {self.variable}"
-        return one_line(f"file {self.path}" if self.path else f"token in {self.where.source}")
 
     def read(self) -> Secret:
         """Return the token as it is now, without one line end after it; a fault if it cannot be a token."""
@@ -199,6 +192,5 @@ class TokenSource:
         token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
         fault = token_fault(token)
         if fault is not None:
-            place = f" in {self.shown}" if self.path or self.variable else ""
-            raise self.where.fault(f"the token{place} {fault}")
+            raise self.where.fault(f"the token in {self.shown} {fault}")
         return Secret(token)

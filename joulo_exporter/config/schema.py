@@ -7,7 +7,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from msgspec import Meta, field
@@ -18,20 +18,16 @@ from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
 
-DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
+DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
 
-_DOCUMENTED = "the API documents no faster polling, and it has no newer data"
-_SLOW = "it is not in the vendor's guide, and changes a few times a day at most"
-_PAGED = "it is the pause between two requests to the API"
-_REPEATED = "it is the time between two fetches of the whole history from the API"
 _MOST_POWER_KW = 1000
 """The power of a charger in watts is above it, and would bound nothing. A simulator's time can be faster."""
 
 
-def _floor(least: str, why: str) -> Meta:
+def _floor(least: str) -> Meta:
     """Return the lower bound of a duration, which does not apply to an API on a loopback address."""
-    return Meta(extra={"least": least, "why": why})
+    return Meta(extra={"least": least})
 
 
 Duration = Annotated[float, like("10m", values.duration)]
@@ -82,20 +78,18 @@ class Collectors(Section, frozen=True):
 class Intervals(Section, frozen=True):
     """Time between two requests to an endpoint, by its name; the floors are those of the vendor's guide."""
 
-    chargers: Annotated[Duration, _floor("1m", _DOCUMENTED)] = 60.0
-    sessions: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 600.0
-    energy: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 3600.0
-    ere_position: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
-    ere_price: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
+    chargers: Annotated[Duration, _floor("1m")] = 60.0
+    sessions: Annotated[Duration, _floor("10m")] = 600.0
+    energy: Annotated[Duration, _floor("10m")] = 3600.0
+    ere_position: Annotated[Duration, _floor("1h")] = 3600.0
+    ere_price: Annotated[Duration, _floor("1h")] = 3600.0
 
 
 class HistoryConfig(Section, frozen=True):
     """Pauses between two pages of ``/sessions``, and between two readings of the whole history."""
 
-    page_interval_s: Annotated[Duration, _floor("1s", _PAGED)] = field(name="page_interval", default=10.0)
-    resync_interval_s: Annotated[Duration, _floor("1h", _REPEATED)] = field(
-        name="resync_interval", default=7 * 86_400.0
-    )
+    page_interval_s: Annotated[Duration, _floor("1s")] = field(name="page_interval", default=10.0)
+    resync_interval_s: Annotated[Duration, _floor("1h")] = field(name="resync_interval", default=7 * 86_400.0)
 
 
 class PlausibilitySection(Section, frozen=True):
@@ -178,7 +172,7 @@ class ApiConfig(ApiSection, frozen=True):
     """Access to the API, with what follows from other settings."""
 
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
-    """Full URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
+    """Base URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
     authorities: ssl.SSLContext | None = None
     """Certificates trusted for the API and a proxy; ``None`` for those that this machine trusts."""
     max_power_kw: float = 50.0
@@ -268,7 +262,7 @@ def load_config(
 
 
 def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str]) -> ApiConfig:
-    url, price_url, authorities = file.api.url, urlsplit(DEFAULT_ERE_PRICE_URL), None
+    url, authorities = file.api.url, None
     if environ.get("JOULO_API_URL"):
         url = Where("environment", "JOULO_API_URL").read(values.api_url, environ["JOULO_API_URL"].strip())
     proxy = file.api.proxy_url
@@ -276,15 +270,13 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
         raise where.child("proxy_url").fault(
             "would get the token in plain http, as api.url is that; remove it, or write https:// in api.url"
         )
-    if values.is_loopback(url):
-        price_url = urlsplit(url)._replace(path=price_url.path)
     if file.api.ca_file is not None:
         place = where.child("ca_file")
         pem = read_file(place, folder / file.api.ca_file, LARGEST_PEM_BYTES, "certificates in PEM")
         authorities = trusting(place, pem)
     return ApiConfig(
         **msgspec.structs.asdict(file.api) | {"url": url},
-        ere_price_url=price_url.geturl(),
+        ere_price_url=urljoin(url, "/api") if values.is_loopback(url) else DEFAULT_ERE_PRICE_URL,
         authorities=authorities,
         max_power_kw=file.plausibility.max_power,
     )
@@ -292,11 +284,11 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
 
 def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
     for key in msgspec.structs.fields(section):
-        bound = key.type.__metadata__[-1].extra
-        if getattr(section, key.name) < values.duration(bound["least"]):
+        least = key.type.__metadata__[-1].extra["least"]
+        if getattr(section, key.name) < values.duration(least):
             raise where.child(key.encode_name).fault(
-                f"is shorter than {bound['least']}: {bound['why']}; write {bound['least']} or more "
-                "(only an API on a loopback address may be asked faster)"
+                f"is shorter than {least}: the API documents no faster polling, and has no newer data; write "
+                f"{least} or more (only an API on a loopback address may be asked faster)"
             )
 
 
@@ -338,11 +330,12 @@ def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping
         raise where.fault(f"has {' and '.join(given)}; keep one of them")
     where = where.child(given[0])
     if section.token_file is not None:
-        return TokenSource(where, path=folder / section.token_file)
+        path = folder / section.token_file
+        return TokenSource(where, f"file {path}", path)
     if section.token_env is not None:
         value = Secret(environ.get(section.token_env, ""))  # if it is empty, a command that needs no token works
-        return TokenSource(where, variable=section.token_env, value=value)
-    source = TokenSource(where, value=section.token or Secret(""))
+        return TokenSource(where, f"environment variable {section.token_env}", value=value)
+    source = TokenSource(where, where.source, value=section.token or Secret(""))
     source.read()  # unlike a file or a variable, it is here: its faults are faults of this file
     return source
 
@@ -354,9 +347,9 @@ def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     if token and file:
         raise variable.fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
     if token:
-        return TokenSource(variable, variable="JOULO_TOKEN", value=Secret(token))
+        return TokenSource(variable, "environment variable JOULO_TOKEN", value=Secret(token))
     if file:
-        return TokenSource(variable, path=Path(variable.read(values.path, file)))
+        return TokenSource(variable, f"file {file}", Path(variable.read(values.path, file)))
     raise where.fault(
         "there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or write "
         "accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
