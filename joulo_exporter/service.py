@@ -131,12 +131,11 @@ class Service:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
                 stack.callback(loop.remove_signal_handler, number)
-            healthy = systemd.watch(lambda: self._accounts is None or self._accounts.alive)
-            await stack.enter_async_context(_background(healthy))
             accounts = await self._start(stack)
             if started is not None:
                 started("http" if self._web_config.tls is None else "https", self._bound)
             systemd.notify("READY=1", f"STATUS={self._status()}")
+            await stack.enter_async_context(_background(systemd.watch(lambda: accounts.alive)))
             # Only now: a SIGHUP that comes early waits until there is something to reload.
             await stack.enter_async_context(_background(self._reload_when_asked(accounts)))
             await self._stop.wait()
@@ -231,7 +230,6 @@ class Service:
         return None
 
     async def _listen(self, stack: contextlib.AsyncExitStack, accounts: Accounts) -> None:
-        """Serve from now on."""
         options = self._options
         services = WebServices(
             exposition=accounts.served,

@@ -216,7 +216,6 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, int |
 
 
 def _loader(options: argparse.Namespace) -> Callable[[], Config]:
-    """Return a function that reads the configuration of this shard."""
     return functools.partial(
         load_config,
         options.config_file,

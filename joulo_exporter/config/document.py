@@ -3,6 +3,7 @@
 No error quotes a value of the file, or a key that may be a token in the wrong place.
 """
 
+import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from joulo_exporter.config.files import Where, nearest, read_file
+from joulo_exporter.config.files import Where, read_file
 from joulo_exporter.config.values import NOTHING
 
 Record = TypeVar("Record")
@@ -56,7 +57,7 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
         fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
     else:
         if node is None or node.value in NOTHING:
-            return msgspec.convert({}, kind)
+            return kind()
         return msgspec.convert(_read(where, node, *_bare(inspect.type_info(kind))), kind)
     # Raised here, without a cause: PyYAML's own errors quote the lines, and there may be a token in them.
     raise where.fault(fault)
@@ -86,7 +87,6 @@ def _read(where: Where, node: yaml.Node, expected: Any, example: str, read: _Rea
 
 
 def _pairs(where: Where, mapping: yaml.Node) -> dict[str, yaml.Node]:
-    """Return the content of a mapping by its keys."""
     pairs: dict[str, yaml.Node] = {}
     for key, value in mapping.value:
         place = Where(where.source, f"line {key.start_mark.line + 1}")
@@ -104,8 +104,8 @@ def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructT
     given = {}
     for key, value in pairs.items():
         if key not in known:
-            meant = nearest(key, known)
-            remedy = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
+            meant = difflib.get_close_matches(key, known, n=1)
+            remedy = f"did you mean {meant[0]}?" if meant else f"known here: {', '.join(known)}"
             if meant or _WORD.fullmatch(key):
                 raise where.child(key).fault(f"unknown key; {remedy}")
             raise where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")

@@ -5,12 +5,11 @@ A fault is one line that names file, key and remedy. A token is a secret that no
 
 from __future__ import annotations
 
-import difflib
 import re
 import ssl
 import stat
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -66,13 +65,6 @@ class Where(msgspec.Struct, frozen=True):
 def one_line(text: str) -> str:
     """Return the text with everything that cannot be printed escaped."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a misspelt one is nearest to, whatever the case of their letters."""
-    by_small_letters = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
-    return by_small_letters[close[0]] if close else None
 
 
 def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:

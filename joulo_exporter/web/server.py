@@ -29,8 +29,10 @@ _UNIX_MODE = 0o660
 _PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
 
-_SYSTEMD_FLAG = "--web.systemd-socket"
-_SYSTEMD_REMEDY = f"start joulo-exporter by its socket unit, or leave {_SYSTEMD_FLAG} out"
+_NO_SOCKET = (
+    "--web.systemd-socket: systemd has passed no socket, or one that takes no connections; start joulo-exporter "
+    "by a socket unit with ListenStream= and Accept=no, or leave the flag out"
+)
 FIRST_PASSED_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START: the descriptors come after standard input, output and error."""
 
@@ -124,7 +126,6 @@ async def listening(
 
 
 def _name(address: str | tuple[str, int]) -> str:
-    """Return the address of a socket, as it is logged."""
     if isinstance(address, str):
         return f"{_UNIX}{address}"
     host, port = address[:2]
@@ -184,7 +185,7 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
     process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
     environment.pop("LISTEN_FDNAMES", None)
     if process != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
-        raise JouloExporterError(f"{_SYSTEMD_FLAG}: systemd has passed no socket; {_SYSTEMD_REMEDY}")
+        raise JouloExporterError(_NO_SOCKET)
     sockets: list[socket.socket] = []
     for descriptor in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + int(count)):
         try:
@@ -197,8 +198,5 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
         if not accepts:
             for each in sockets:
                 each.close()
-            raise JouloExporterError(
-                f"{_SYSTEMD_FLAG}: descriptor {descriptor} takes no connections; "
-                "use ListenStream= and Accept=no in its unit"
-            )
+            raise JouloExporterError(_NO_SOCKET)
     return sockets

@@ -118,7 +118,6 @@ def _context(
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
-    """Return the PEM of a part, from its file or from the configuration itself."""
     inline, name = getattr(section, part), getattr(section, f"{part}_file")
     if inline is not None and name is not None:
         raise where.child(part).fault(f"stands beside {part}_file; keep one of the two")
