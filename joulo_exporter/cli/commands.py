@@ -19,7 +19,6 @@ from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from string import Template
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from joulo_exporter import logs
@@ -28,7 +27,7 @@ from joulo_exporter.clock import local_time
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config
 from joulo_exporter.errors import ConfigError, JouloExporterError
-from joulo_exporter.sharding import ALONE, Shard, find_shard
+from joulo_exporter.sharding import Shard, find_shard
 
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
@@ -39,7 +38,7 @@ _BAD_USAGE = 2
 
 _LISTEN_ADDRESS = ":9973"
 _LOCALHOST = ("[::]", "0.0.0.0", "[::1]", "127.0.0.1")  # noqa: S104 -- compared, not listened on
-_DEMO_CONFIG = "demo.yml"
+DEMO_CONFIG = "demo.yml"
 DEMO_START = "demo-start"
 """File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
 
@@ -130,22 +129,21 @@ async def _run_service(
 async def _demo(options: argparse.Namespace) -> None:
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    shard = given_shard(options)
     async with contextlib.AsyncExitStack() as stack:
-        folder = options.storage_path
-        if folder is None:
+        if options.storage_path is None:
             with _writing("a temporary folder"):
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-")))
-        config = await stack.enter_async_context(simulated_household(folder, collectors(options), shard))
-        web = _web_options(options)
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-"))
+            options.storage_path = Path(folder)
+        file = options.config_file = options.storage_path / DEMO_CONFIG
+        load, web = _loader(options, {}), _web_options(options)
+        await stack.enter_async_context(simulated_household(options.storage_path))
 
         def invite(scheme: str, addresses: list[str]) -> None:
             say(f"A simulated household is served: {invitation(scheme, addresses[0], web.paths)}")
             say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
-            file = folder / _DEMO_CONFIG
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
-        await _run_service(lambda: config, web, options, invite)
+        await _run_service(load, web, options, invite)
 
 
 def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
@@ -158,13 +156,10 @@ def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
 
 
 @contextlib.asynccontextmanager
-async def simulated_household(
-    folder: Path, switches: Mapping[str, bool] = MappingProxyType({}), shard: Shard = ALONE
-) -> AsyncIterator[Config]:
-    """Run a household that behaves like the API on a free port; yield the configuration that polls it.
+async def simulated_household(folder: Path) -> AsyncIterator[None]:
+    """Run a household that behaves like the API on a free port; write a configuration to the ledger's folder.
 
-    Its sessions last two or three minutes, so the intervals are shorter than an account's may be. Collectors are
-    on unless they are switched off. The configuration file is written to the ledger's folder.
+    Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
 
     Raises:
         ConfigError: the folder has a ledger that is not a demo's.
@@ -175,11 +170,11 @@ async def simulated_household(
     with _writing(folder):
         start_seconds = _kept_start(folder)
     async with serve(Household(start_seconds=start_seconds)) as running:
-        template = Template((resources.files("joulo_exporter.cli") / _DEMO_CONFIG).read_text("utf-8"))
+        template = Template((resources.files("joulo_exporter.cli") / DEMO_CONFIG).read_text("utf-8"))
         text = template.substitute(token=DEMO_TOKEN, url=running.url, year=datetime.now(UTC).year)
         with _writing(folder):
-            (folder / _DEMO_CONFIG).write_text(text, "utf-8")
-        yield load_config(folder / _DEMO_CONFIG, {}, storage_path=folder, collectors=switches, shard=shard)
+            (folder / DEMO_CONFIG).write_text(text, "utf-8")
+        yield
 
 
 def _kept_start(folder: Path) -> int:
@@ -215,11 +210,11 @@ _COMMANDS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, int |
 # Meaning of the flags -----------------------------------------------------------------------------
 
 
-def _loader(options: argparse.Namespace) -> Callable[[], Config]:
+def _loader(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Callable[[], Config]:
     return functools.partial(
         load_config,
         options.config_file,
-        os.environ,
+        environ,
         storage_path=options.storage_path,
         collectors=collectors(options),
         shard=given_shard(options),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import os
 import re
@@ -150,21 +149,14 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
 
 
 def _unix_socket(path: str) -> socket.socket:
-    """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
-    if os.path.lexists(path):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EEXIST, "")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
-            probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
-            if probe.connect_ex(path) != errno.ECONNREFUSED:
-                raise OSError(errno.EADDRINUSE, "")
+    """Return a socket for owner and group, bound to the path; a former socket is replaced, as asyncio does it."""
+    if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
         os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.bind(path)
         # Nobody connects in between: a socket takes no connection before it listens.
         os.chmod(path, _UNIX_MODE)  # noqa: PTH101  the same text as for bind
-        bound.listen(_BACKLOG)  # so that the same path, given twice, is found in use
     except OSError:
         bound.close()
         raise
