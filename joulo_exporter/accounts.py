@@ -9,7 +9,6 @@ import logging
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, dataclass
-from typing import NamedTuple
 
 import aiohttp
 from msgspec.structs import replace
@@ -70,11 +69,6 @@ def first_delays(intervals: Mapping[str, float], position: int, accounts: int) -
     return {name: min(interval_s, spread_s) * position / accounts for name, interval_s in intervals.items()}
 
 
-class _RunningAccount(NamedTuple):
-    poller: Poller
-    task: asyncio.Task[None]
-
-
 @dataclass(eq=False)
 class Accounts:
     """Runs one poller per account."""
@@ -95,13 +89,14 @@ class Accounts:
         self._changing = asyncio.Lock()
         self._plans: dict[str, Plan] = {}
         """In the order of the configuration."""
-        self._running: dict[str, _RunningAccount] = {}
+        self._pollers: dict[str, Poller] = {}
+        """Those that have been stopped, too: should an account come back, its throttle still holds."""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """Of the pollers at work."""
         self._replaced_tokens: dict[str, Secret | None] = {}
         """Tokens before those in use, which no line of the log may show either."""
         self._shown_until_mono_s = math.inf
         """No value is too old before, by the monotonic clock: until then no scrape looks at each account."""
-        self._former: dict[str, Poller] = {}
-        """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
     @property
     def secrets(self) -> Iterable[Secret]:
@@ -113,29 +108,32 @@ class Accounts:
         """Return the exposition without values that are too old, whatever their pollers are doing."""
         mono_s = self.clock.monotonic()
         if self._shown_until_mono_s <= mono_s:
-            pollers = [running.poller for running in self._running.values()]
-            for poller in pollers:
+            for poller in self._at_work:
                 if poller.shown_until_mono_s <= mono_s:
                     poller.publish_snapshot()
-            self._shown_until_mono_s = min((each.shown_until_mono_s for each in pollers), default=math.inf)
+            shown_until_mono_s = (poller.shown_until_mono_s for poller in self._at_work)
+            self._shown_until_mono_s = min(shown_until_mono_s, default=math.inf)
         return self.exposition
 
+    @property
+    def _at_work(self) -> list[Poller]:
+        return [self._pollers[key] for key in self._tasks]
+
     def _publish(self, key: str, snapshot: Snapshot) -> None:
-        if key in self._running:  # else a reload has removed the account meanwhile
-            poller = self._running[key].poller
-            self._shown_until_mono_s = min(self._shown_until_mono_s, poller.shown_until_mono_s)
+        if key in self._tasks:  # else a reload has removed the account meanwhile
+            self._shown_until_mono_s = min(self._shown_until_mono_s, self._pollers[key].shown_until_mono_s)
             self.exposition.publish(key, snapshot)
 
     @property
     def ready(self) -> bool:
         """Return whether each endpoint of each account has been asked."""
         snapshots = list(self.exposition.snapshots())
-        return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
+        return len(snapshots) == len(self._tasks) and all(snapshot.tried for snapshot in snapshots)
 
     @property
     def alive(self) -> bool:
         """Return whether each account's poller is at work; one that has ended comes back only with a restart."""
-        return not any(running.task.done() for running in self._running.values())
+        return not any(task.done() for task in self._tasks.values())
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
         """Start, stop and restart pollers until they are as planned; those with an unchanged plan stay untouched.
@@ -147,7 +145,7 @@ class Accounts:
             await self._follow({plan.key: plan for plan in wanted})
 
     async def _follow(self, wanted: dict[str, Plan]) -> None:
-        running = {key: running.poller.plan for key, running in self._running.items()}
+        running = {poller.plan.key: poller.plan for poller in self._at_work}
         starting = [plan for key, plan in wanted.items() if running.get(key) != plan]
         # Together: one after the other, they would wait for two commits.
         noted = self.offload(keep_configured, self.database, wanted.keys())
@@ -166,25 +164,24 @@ class Accounts:
         """Wait until the ledger's state of all accounts is published, but at most ``within_s``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                for running in list(self._running.values()):
-                    await running.poller.restored.wait()
+                for poller in self._at_work:
+                    await poller.restored.wait()
 
     async def reread(self) -> None:
         """Publish all accounts anew, when the ledger has left the disk or returned to it."""
-        await asyncio.gather(*(running.poller.reread() for running in list(self._running.values())))
+        await asyncio.gather(*(poller.reread() for poller in self._at_work))
 
     async def close(self) -> None:
         """Stop all pollers at once; the ledger has the pause of a request that is still under way."""
-        for key in list(self._running):
+        for key in list(self._tasks):
             await self._stop(key, gently=False)
 
     def _start(self, plan: Plan, ledger: AccountLedger, delays: Mapping[str, float]) -> None:
         client = JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
-        poller = self._former.pop(plan.key, None)
-        if poller is not None:
-            poller.configure(client, ledger, plan)
+        if plan.key in self._pollers:
+            self._pollers[plan.key].configure(client, ledger, plan)
         else:
-            poller = Poller(
+            self._pollers[plan.key] = Poller(
                 client,
                 ledger,
                 plan,
@@ -193,18 +190,16 @@ class Accounts:
                 clock=self.clock,
                 request_slots=self.request_slots,
             )
-        task = asyncio.create_task(poller.run(delays), name=f"poller {plan.key}")
+        task = asyncio.create_task(self._pollers[plan.key].run(delays), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
-        self._running[plan.key] = _RunningAccount(poller, task)
+        self._tasks[plan.key] = task
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         """End the refreshes; if ``gently``, finish and record a request under way first."""
-        running = self._running[key]
-        async with running.poller.refreshing if gently else contextlib.nullcontext():
-            running.task.cancel()
-        await asyncio.wait([running.task])
-        self._former[key] = running.poller
-        del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
+        async with self._pollers[key].refreshing if gently else contextlib.nullcontext():
+            self._tasks[key].cancel()
+        await asyncio.wait([self._tasks[key]])
+        del self._tasks[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
     # Token files ------------------------------------------------------------------------------------
 

@@ -123,13 +123,12 @@ def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructT
 
 def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> tuple[inspect.Type, str, _Reader]:
     """Return a type without ``| None`` and ``Annotated``, an example, and the function that reads its texts."""
-    while isinstance(described, inspect.Metadata | inspect.UnionType):
-        if isinstance(described, inspect.UnionType):
-            described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
-        else:
-            example = (described.extra_json_schema or {}).get("examples", [example])[0]
-            read = (described.extra or {}).get("read", read)
-            described = described.type
+    if isinstance(described, inspect.UnionType):
+        described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
+    if isinstance(described, inspect.Metadata):
+        example = (described.extra_json_schema or {}).get("examples", [example])[0]
+        read = (described.extra or {}).get("read", read)
+        described = described.type
     if isinstance(described, inspect.StructType):
         example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
     return described, example, read

@@ -58,18 +58,14 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
     if address.startswith(f"{_UNIX}/") and address.isprintable():
         return address.removeprefix(_UNIX)
     host, colon, port = address.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    known = not host or (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host))
+    bare = host.strip("[]")
+    try:
+        known = host == (f"[{bare}]" if ipaddress.ip_address(bare).version == 6 else bare)  # noqa: PLR2004
+    except ValueError:
+        known = not host or (host == bare and HOST_NAME.fullmatch(host) is not None)
     if not (colon and known and _PORT.fullmatch(port) and int(port) <= _LAST_PORT):
         raise ConfigError(f"{_FLAG}: {text!r} is no address with a port from 0 to {_LAST_PORT}; {_EXAMPLES}")
-    return host.strip("[]"), int(port)
-
-
-def _is_ip(text: str, version: int) -> bool:
-    try:
-        return ipaddress.ip_address(text).version == version
-    except ValueError:
-        return False
+    return bare, int(port)
 
 
 @contextlib.asynccontextmanager
