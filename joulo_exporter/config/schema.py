@@ -61,7 +61,7 @@ class ApiSection(Section, frozen=True):
 
     url: Annotated[str, like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
     """The base URL, without a trailing slash; ``https``, except on a loopback address."""
-    timeout_s: Annotated[float, like("10s", values.timeout)] = field(name="timeout", default=10.0)
+    timeout_s: Duration = field(name="timeout", default=10.0)
     """Time for one request as a whole."""
     proxy_url: Annotated[Secret, like("http://proxy.example:3128", values.proxy_url)] | None = None
     ca_file: Annotated[str, like("/etc/ssl/our-ca.pem", values.path)] | None = None

@@ -89,14 +89,6 @@ def duration(text: str) -> float:
     return seconds
 
 
-def timeout(text: str) -> float:
-    """Return the seconds of a timeout."""
-    seconds = duration(text)
-    if seconds > 300:  # noqa: PLR2004 -- as the message says
-        raise ValueError("is longer than 5m; write 5m or less")
-    return seconds
-
-
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
 
 HOST_NAME = re.compile(
