@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 import aiohttp
@@ -212,37 +212,34 @@ class Accounts:
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
             async with self._changing:
-                rotated = {}
-                for plan, read in await asyncio.to_thread(list, _read_tokens(self._plans.values())):
-                    if isinstance(read, ConfigError):
-                        if plan.key not in unreadable:
-                            message = "token not read again; the former one stays in use"
-                            event(_logger, "warn", message, **plan.log_fields, err=read)
-                        unreadable.add(plan.key)
-                        continue
-                    if plan.key in unreadable:
-                        event(_logger, "info", "the token can be read again", **plan.log_fields)
-                    unreadable.discard(plan.key)
-                    if read != plan.token:
-                        rotated[plan.key] = replace(plan, token=read)
+                tokens, faults = await asyncio.to_thread(_read_tokens, self._plans)
+                for key in faults.keys() - unreadable:
+                    message = "token not read again; the former one stays in use"
+                    event(_logger, "warn", message, **self._plans[key].log_fields, err=faults[key])
+                for key in tokens.keys() & unreadable:
+                    event(_logger, "info", "the token can be read again", **self._plans[key].log_fields)
+                unreadable = set(faults)
+                plans_read = {key: replace(self._plans[key], token=token) for key, token in tokens.items()}
+                rotated = {key: plan for key, plan in plans_read.items() if plan != self._plans[key]}
                 if rotated:
                     with contextlib.suppress(LedgerError):  # of which the pollers say more; tried again
                         await self._follow(self._plans | rotated)
+                        message = "the token has changed and the new one is used"
                         for plan in rotated.values():
-                            event(
-                                _logger, "info", "the token has changed and the new one is used", **plan.log_fields
-                            )
+                            event(_logger, "info", message, **plan.log_fields)
 
 
-def _read_tokens(plans: Collection[Plan]) -> Iterator[tuple[Plan, Secret | ConfigError]]:
-    """Yield the token of each account that has it in a file, or why it cannot be used."""
-    others = {plan.token: plan.key for plan in plans}
-    for plan in plans:
+def _read_tokens(plans: Mapping[str, Plan]) -> tuple[dict[str, Secret], dict[str, ConfigError]]:
+    """Return the tokens of accounts that have them in files, and why others cannot be used."""
+    others = {plan.token: key for key, plan in plans.items()}
+    tokens, faults = {}, {}
+    for key, plan in plans.items():
         if plan.account is not None and plan.account.token.path is not None:
             try:
-                yield plan, own_token(plan.account, others)
+                tokens[key] = own_token(plan.account, others)
             except ConfigError as error:
-                yield plan, error
+                faults[key] = error
+    return tokens, faults
 
 
 def _log_end(task: asyncio.Task[None]) -> None:
