@@ -132,7 +132,7 @@ class ConfigFile(Section, frozen=True):
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
     tariffs: Annotated[tuple[Tariff, ...], like("`- {from: 2026-01-01, euro_per_kwh: 0.2534}`")] = ()
-    id_tags: Annotated[IdTagMode, values.one_of("show", {mode: mode for mode in get_args(IdTagMode)})] = "show"
+    id_tags: Annotated[IdTagMode, values.one_of("show", get_args(IdTagMode))] = "show"
     storage: StorageSection = StorageSection()
 
 

@@ -38,14 +38,13 @@ def switch(text: str) -> bool:
     return true
 
 
-def one_of(example: str, values: Mapping[str, object]) -> Meta:
-    """Return an example for messages, and the function that reads one of these words as its value."""
+def one_of(example: str, values: Mapping[str, object] | tuple[str, ...]) -> Meta:
+    """Return an example for messages, and the function that reads one of these words, or its value."""
 
     def read(text: str) -> object:
         if text not in values:
-            *words, last = values
-            raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
-        return values[text]
+            raise ValueError(f"must be {' or '.join(values)}; write one of them")
+        return text if isinstance(values, tuple) else values[text]
 
     return like(example, read)
 
