@@ -5,7 +5,7 @@ import platform
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
@@ -13,13 +13,12 @@ from typing import Any, NoReturn
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
 from joulo_exporter.config.schema import COLLECTORS
-from joulo_exporter.config.values import parse_duration, price, whole_path
+from joulo_exporter.config.values import parse_duration, price, whole_number, whole_path
 from joulo_exporter.errors import ConfigError
 
 _PROGRAM = "joulo-exporter"
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
-_SHORTEST_STEP_S = 1.0
 # A token pasted in the wrong place would otherwise stay on the terminal and in the journal.
 _TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
 
@@ -120,8 +119,8 @@ def _add_flags(parser: Parser, command: str) -> None:
 
 def _shard_flags(parser: Parser) -> None:
     # As kube-state-metrics has them.
-    parser.add("--shard", partial(_whole_number, 0), metavar="N")
-    parser.add("--total-shards", partial(_whole_number, 1), metavar="N")
+    parser.add("--shard", whole_number, metavar="N")
+    parser.add("--total-shards", whole_number, metavar="N")
 
 
 def _span_flags(parser: Parser) -> None:
@@ -159,7 +158,7 @@ def _path(text: str) -> Path:
 
 def _step(text: str) -> float:
     seconds = parse_duration(text)
-    if seconds < _SHORTEST_STEP_S:
+    if seconds < 1:
         raise ValueError("is too short; write 1s or more")
     return seconds
 
@@ -171,12 +170,6 @@ def _label(text: str) -> tuple[str, str]:
     if match[1] in _OWN_LABELS or match[1].startswith("__"):
         raise ValueError(f"{match[1]} is a label of the exporter's or Prometheus' own; choose another name")
     return match[1], match[2]
-
-
-def _whole_number(least: int, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        raise ValueError(f"{text!r} is not a whole number from {least} up")
-    return int(text)
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

@@ -38,6 +38,13 @@ def switch(text: str) -> bool:
     return true
 
 
+def whole_number(text: str) -> int:
+    """Return a number of things."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number; write one such as 10")
+    return int(text)
+
+
 def one_of(example: str, values: Mapping[str, object] | tuple[str, ...]) -> Meta:
     """Return an example for messages, and the function that reads one of these words, or its value."""
 

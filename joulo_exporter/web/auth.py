@@ -1,14 +1,13 @@
 """The gate before every path: rate limit, basic authentication, and headers that the web configuration adds."""
 
 import asyncio
-import base64
 import hashlib
 import math
 import secrets
 import time
 from collections.abc import Callable, Mapping
 
-from aiohttp import hdrs, web
+from aiohttp import BasicAuth, hdrs, web
 from aiohttp.typedefs import Handler
 
 from joulo_exporter.web.config import RateLimit, WebConfig
@@ -97,9 +96,8 @@ class Gate:
 
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
     """Return user and password of an ``Authorization`` header (RFC 7617); ``None`` if it has none."""
-    scheme, _, encoded = (authorization or "").partition(" ")
     try:
-        user, colon, password = base64.b64decode(encoded, validate=True).partition(b":")
+        given = BasicAuth.decode(authorization or "", "latin-1")
     except ValueError:
         return None
-    return (user, password) if colon and scheme.lower() == "basic" else None
+    return given.login.encode("latin-1"), given.password.encode("latin-1")

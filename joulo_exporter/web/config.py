@@ -17,7 +17,7 @@ import msgspec
 
 from joulo_exporter.config.files import Where
 from joulo_exporter.config.schema import Switch, WebSection
-from joulo_exporter.config.values import like, one_of, printed
+from joulo_exporter.config.values import like, one_of, printed, whole_number
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.tls import TlsSection, tls_context
@@ -34,12 +34,6 @@ _MAKE_ONE = "make one with htpasswd -nBC 10 '' | tr -d ':\\n'"
 
 _PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("must be a whole number; write one such as 10")
-    return int(text)
 
 
 def _hash(text: str) -> str:
@@ -59,7 +53,7 @@ class RateLimit(WebSection, frozen=True):
     """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
 
     interval_s: Annotated[float, like("1s", _go_duration)] = msgspec.field(name="interval", default=0.0)
-    burst: Annotated[int, like("10", _count)] = 0
+    burst: Annotated[int, like("10", whole_number)] = 0
 
 
 _Header = Annotated[str, like("a text on one line", printed)]

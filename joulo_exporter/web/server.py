@@ -128,12 +128,11 @@ def _name(address: str | tuple[str, int]) -> str:
 
 
 async def _tcp_socket(host: str, port: int) -> socket.socket:
-    if host in ("", "::") and socket.has_dualstack_ipv6():
-        # One socket for IPv6 and IPv4, as Go's listeners are; for IPv4 alone where a kernel has IPv6 switched off.
-        # Any other error comes again there.
-        with contextlib.suppress(OSError):
-            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
     if host in ("", "::"):
+        # One socket for IPv6 and IPv4, as Go's listeners are; for IPv4 alone where a kernel has no IPv6, which is
+        # a ValueError, or has it switched off. Any other error comes again there.
+        with contextlib.suppress(OSError, ValueError):
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
         return socket.create_server(("", port), backlog=_BACKLOG)
     # One address for a host, IPv4 rather than IPv6 where a name has both, as Go does.
     found = await asyncio.get_running_loop().getaddrinfo(

@@ -31,11 +31,11 @@ NO_SHARD = "--shard: 3 is not among 3, counted from 0; correct it, or their numb
         ("--log.level=joulo_0SECRET", "argument --log.level: invalid choice: '<secret>' (choose from "),
         ("--log.format=xml", "argument --log.format: "),
         ("--web.listen-address", "argument --web.listen-address: "),
-        ("--shard joulo_0SECRET", "argument --shard: '<secret>' is not a whole number from 0 up"),
-        ("--shard -1", "argument --shard: '-1' is not a whole number from 0 up"),  # a value, and no flag
-        ("--total-shards=0", "argument --total-shards: '0' is not a whole number from 1 up"),
-        ("check --total-shards=1_0", "argument --total-shards: '1_0' is not a whole number from 1 up"),
-        ("backfill --total-shards=٣", "argument --total-shards: '٣' is not a whole number from 1 up"),
+        ("--shard joulo_0SECRET", "argument --shard: must be a whole number; write one such as 10"),
+        ("--shard -1", "argument --shard: must be a whole number; write one "),  # a value, and no flag
+        ("--total-shards=0", "--shard: 0 is not among 0, counted from 0; correct it, or their number with"),
+        ("check --total-shards=1_0", "argument --total-shards: must be a whole number; write one "),
+        ("backfill --total-shards=٣", "argument --total-shards: must be a whole number; write one "),
         ("statement --price=0,27", "argument --price: is not a price; write euros a kWh with a decimal point, "),
         ("statement --price=27", "argument --price: is more than 5 euros a kWh; write euros, not cents, such as "),
         ("backfill --label=job=", "argument --label: 'job=' is not a label; write it as in job=joulo"),
