@@ -19,7 +19,6 @@ from joulo_exporter.config.values import NOTHING
 Record = TypeVar("Record")
 _Reader: TypeAlias = "Callable[[str], object] | None"
 
-_LARGEST_BYTES = 1024 * 1024
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """libyaml's parser, where PyYAML was built with it, is ten times as fast."""
 
@@ -46,9 +45,7 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
         ConfigError: the first fault: no YAML, an unknown key, with the nearest known one, a duplicate key, or a
             wrong shape or value.
     """
-    where, content = Where(str(path)), read_file(Where(flag), path, _LARGEST_BYTES + 1, "YAML")
-    if len(content) > _LARGEST_BYTES:
-        raise where.fault("is larger than 1 MiB; is it really a configuration?")
+    where, content = Where(str(path)), read_file(Where(flag), path, "YAML")
     try:
         node = yaml.compose(content, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:

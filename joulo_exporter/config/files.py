@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 LONGEST_TOKEN = 8192
 """Characters of a token; servers refuse longer header lines."""
 
-LARGEST_PEM_BYTES = 4 * 1024 * 1024
+_LARGEST_BYTES = 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
 
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -67,14 +67,14 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
-    """Return the first bytes of a regular file that a key names; messages call its content ``content``."""
+def read_file(where: Where, path: Path, content: str) -> bytes:
+    """Return the bytes of a regular file that a key names; messages call its content ``content``."""
     try:
+        found = path.stat()
         # A pipe would block, and would be empty at the next reading.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise where.fault(f"{path} is not a regular file; name a file that holds {content}")
-        with path.open("rb") as file:
-            return file.read(most_bytes)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_BYTES:
+            raise where.fault(f"{path} is not a regular file of at most 1 MiB; name a file that holds {content}")
+        return path.read_bytes()
     except FileNotFoundError:
         raise where.fault(f"the file {path} does not exist; create it, or correct the path") from None
     except (OSError, ValueError) as error:
@@ -180,7 +180,7 @@ class TokenSource:
         """Return the token as it is now, without one line end after it; a fault if it cannot be a token."""
         text = self.value.reveal()
         if self.path is not None:
-            text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
+            text = read_file(self.where, self.path, "the token").decode("utf-8", "replace")
         token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
         fault = token_fault(token)
         if fault is not None:

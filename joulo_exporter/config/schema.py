@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import LARGEST_PEM_BYTES, Secret, TokenSource, Where, read_file, trusting
+from joulo_exporter.config.files import Secret, TokenSource, Where, read_file, trusting
 from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
@@ -272,7 +272,7 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
         )
     if file.api.ca_file is not None:
         place = where.child("ca_file")
-        pem = read_file(place, folder / file.api.ca_file, LARGEST_PEM_BYTES, "certificates in PEM")
+        pem = read_file(place, folder / file.api.ca_file, "certificates in PEM")
         authorities = trusting(place, pem)
     return ApiConfig(
         **msgspec.structs.asdict(file.api) | {"url": url},

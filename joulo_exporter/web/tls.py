@@ -12,7 +12,7 @@ from pathlib import Path
 from ssl import TLSVersion, VerifyMode
 from typing import Annotated, NamedTuple, cast
 
-from joulo_exporter.config.files import LARGEST_PEM_BYTES, Where, read_file, trust
+from joulo_exporter.config.files import Where, read_file, trust
 from joulo_exporter.config.schema import Switch, WebSection
 from joulo_exporter.config.values import like, one_of
 
@@ -126,7 +126,7 @@ def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | N
     if name is None:
         return None
     where = where.child(f"{part}_file")
-    return _Pem(where, read_file(where, folder / name, LARGEST_PEM_BYTES, "PEM"))
+    return _Pem(where, read_file(where, folder / name, "PEM"))
 
 
 def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, client_ca: _Pem | None) -> None:

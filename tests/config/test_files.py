@@ -90,8 +90,8 @@ def test_a_file_that_cannot_be_read_has_its_remedy(tmp_path):
     long = "x" * 5000
     faults = {
         "none": "the file …/none does not exist; create it, or correct the path",
-        "pipe": "…/pipe is not a regular file; name a file that holds the token",
-        ".": "… is not a regular file; name a file that holds the token",
+        "pipe": "…/pipe is not a regular file of at most 1 MiB; name a file that holds the token",
+        ".": "… is not a regular file of at most 1 MiB; name a file that holds the token",
         "a\0b": r"the file …/a\x00b cannot be read (not a path); let the exporter's user read it",
         long: f"the file …/{long} cannot be read (File name too long); let the exporter's user read it",
     }
