@@ -6,7 +6,7 @@ Only the standard library: this starts twice a minute, next to the exporter.
 import contextlib
 import sys
 from collections.abc import Sequence
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, InvalidURL
 from urllib.parse import urlsplit
 
 DEFAULT_URL = "http://127.0.0.1:9973/-/healthy"
@@ -26,28 +26,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: one URL or none; ``sys.argv`` if ``None``.
     """
     given = sys.argv[1:] if arguments is None else arguments
-    text = given[0] if given else DEFAULT_URL
     try:
+        [text] = given or [DEFAULT_URL]
         url = urlsplit(text)
-        host, port, path = url.hostname or "", url.port or _PORTS[url.scheme], url.path or "/"
-        host.encode("idna")  # as the look-up does: an empty label is a UnicodeError, which is a ValueError
-    except (KeyError, ValueError):
-        host = ""
-    if len(given) > 1 or not host or not text.isascii() or {"@", " "} & set(text):
+        host, port = url.hostname or ".", url.port or _PORTS[url.scheme]  # a lone dot is no name
+        with contextlib.closing(HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
+            connection.request("GET", url.path or "/", headers={"Connection": "close"})
+            status = connection.getresponse().status
+        if status < _FIRST_FAULT_STATUS:
+            return 0
+        fault = f"the exporter responds with status {status}"
+    except (KeyError, ValueError, InvalidURL):
         sys.stderr.write(f"healthcheck: write one URL, such as {DEFAULT_URL}, or none\n")
         return 2
-    with contextlib.closing(HTTPConnection(host, port, timeout=_TIMEOUT_S)) as connection:
-        try:
-            connection.request("GET", path, headers={"Connection": "close"})
-            status = connection.getresponse().status
-        except (HTTPException, ConnectionResetError, BrokenPipeError):
-            return 0
-        except OSError as error:
-            fault = f"port {port} does not respond: {error.strerror or 'timeout'}"
-        else:
-            fault = f"the exporter responds with status {status}"
-            if status < _FIRST_FAULT_STATUS:
-                return 0
+    except (HTTPException, ConnectionResetError, BrokenPipeError):
+        return 0
+    except OSError as error:
+        fault = f"port {port} does not respond: {error.strerror or 'timeout'}"
     sys.stderr.write(f"healthcheck: {fault}\n")
     return 1
 
