@@ -69,9 +69,6 @@ def _require_zone(name: str) -> None:
     """Refuse a time zone with which no local time can be made.
 
     The C library reads ``GMT+0100`` as a hundred hours, and makes a day of them, which is too much for Python.
-
-    Raises:
-        ConfigError: the offset from UTC, in winter or summer, is a day.
     """
     try:
         local_time(0), local_time(182 * 86_400)

@@ -21,9 +21,6 @@ from joulo_exporter.errors import ConfigError
 
 Value = TypeVar("Value")
 
-LONGEST_TOKEN = 8192
-"""Characters of a token; servers refuse longer header lines."""
-
 _LARGEST_BYTES = 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
 
@@ -145,20 +142,15 @@ def compared(text: bytes) -> bytes:
     return text.lower().translate(None, _NOT_COMPARED)
 
 
-def token_fault(text: str) -> str | None:
-    """Return the fault of a token as a predicate with the remedy ("is empty; ..."), without the token.
-
-    No prefix is required: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
-    """
+def parse_token(text: str) -> Secret:
+    """Return a token, by the rules of ``values``; no prefix is required: OAuth2 access tokens have none."""
     if not text:
-        return "is empty; put the API token there"
-    if len(text) > LONGEST_TOKEN:
-        return f"is longer than {LONGEST_TOKEN} characters; is it really a token?"
+        raise ValueError("is empty; put the API token there")
     if _TOO_MUCH.fullmatch(text.strip()):
-        return "has quotes, the word Bearer or the name of a variable around it; write the token alone"
+        raise ValueError("has quotes, the word Bearer or the name of a variable around it; write the token alone")
     if not _TOKEN.fullmatch(text):
-        return "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line"
-    return None
+        raise ValueError("has blanks, line ends or characters outside ASCII; write the token alone, on one line")
+    return Secret(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +173,7 @@ class TokenSource:
         text = self.value.reveal()
         if self.path is not None:
             text = read_file(self.where, self.path, "the token").decode("utf-8", "replace")
-        token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-        fault = token_fault(token)
-        if fault is not None:
-            raise self.where.fault(f"the token in {self.shown} {fault}")
-        return Secret(token)
+        try:
+            return parse_token(text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text)
+        except ValueError as error:
+            raise self.where.fault(f"the token in {self.shown} {error}") from None

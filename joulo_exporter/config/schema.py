@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import Secret, TokenSource, Where, read_file, trusting
+from joulo_exporter.config.files import Secret, TokenSource, Where, parse_token, read_file, trusting
 from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
@@ -53,7 +53,7 @@ class AccountSection(Section, frozen=True):
     name: Annotated[str, like("home", values.name)] | None = None
     token_file: Annotated[str, like("/run/secrets/joulo", values.path)] | None = None
     token_env: Annotated[str, like("JOULO_TOKEN", values.variable)] | None = None
-    token: Annotated[Secret, like('"joulo_…", the token in quotes', Secret)] | None = None
+    token: Annotated[Secret, like('"joulo_…", the token in quotes', parse_token)] | None = None
 
 
 class ApiSection(Section, frozen=True):
@@ -335,19 +335,17 @@ def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping
     if section.token_env is not None:
         value = Secret(environ.get(section.token_env, ""))  # if it is empty, a command that needs no token works
         return TokenSource(where, f"environment variable {section.token_env}", value=value)
-    source = TokenSource(where, where.source, value=section.token or Secret(""))
-    source.read()  # unlike a file or a variable, it is here: its faults are faults of this file
-    return source
+    return TokenSource(where, where.source, value=section.token or Secret(""))
 
 
 def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     """Return the token that the environment gives; a variable without a value counts as not set."""
-    token, file = environ.get("JOULO_TOKEN"), environ.get("JOULO_TOKEN_FILE")
-    variable = Where("environment", "JOULO_TOKEN" if token else "JOULO_TOKEN_FILE")
-    if token and file:
+    value, file = environ.get("JOULO_TOKEN"), environ.get("JOULO_TOKEN_FILE")
+    variable = Where("environment", "JOULO_TOKEN" if value else "JOULO_TOKEN_FILE")
+    if value and file:
         raise variable.fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
-    if token:
-        return TokenSource(variable, "environment variable JOULO_TOKEN", value=Secret(token))
+    if value:
+        return TokenSource(variable, "environment variable JOULO_TOKEN", value=Secret(value))
     if file:
         return TokenSource(variable, f"file {file}", Path(variable.read(values.path, file)))
     raise where.fault(

@@ -1,5 +1,6 @@
 """Files and tokens that the configuration names: what is read, what shows, and the line for each fault."""
 
+import contextlib
 import os
 import re
 
@@ -7,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joulo_exporter.config.files import Secret, TokenSource, Where, token_fault
+from joulo_exporter.config.files import Secret, TokenSource, Where, parse_token
 from joulo_exporter.errors import ConfigError
 
 TOKEN = "joulo_0LEAK4242canary"
 WHERE = Where("/etc/joulo.yml", "accounts[0].key")
 TOO_MUCH = "has quotes, the word Bearer or the name of a variable around it; write the token alone"
-BLANKS = "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line"
+BLANKS = "has blanks, line ends or characters outside ASCII; write the token alone, on one line"
 
 
 def fault_of(read, *arguments):
@@ -46,10 +47,10 @@ def sources(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("token", [TOKEN, "eyJhbGciOi.J9.x-_y", "a", "ABC==", "bearer-like", "x" * 8192, "!~/+=:"])
-def test_a_token_of_whatever_form_is_read_without_one_line_end(sources, token):
+@pytest.mark.parametrize("text", [TOKEN, "eyJhbGciOi.J9.x-_y", "a", "ABC==", "bearer-like", "x" * 8192, "!~/+=:"])
+def test_a_token_of_whatever_form_is_read_without_one_line_end(sources, text):
     for end in ("", "\n", "\r\n"):
-        assert [source.read() for source in sources(token + end)] == [Secret(token)] * 3
+        assert [source.read() for source in sources(text + end)] == [Secret(text)] * 3
 
 
 def test_a_source_is_equal_to_another_one_that_leads_there(sources):
@@ -61,7 +62,8 @@ def test_a_source_is_equal_to_another_one_that_leads_there(sources):
 
 @given(st.text())
 def test_only_texts_that_an_http_header_can_carry_are_tokens(text):
-    assert token_fault(text) or re.fullmatch(r"[!-~]+", text)
+    with contextlib.suppress(ValueError):
+        assert re.fullmatch(r"[!-~]+", parse_token(text).reveal())
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,6 @@ def test_only_texts_that_an_http_header_can_carry_are_tokens(text):
         (BLANKS, [f" {TOKEN}", f"{TOKEN} ", f"{TOKEN}\n\n", f"{TOKEN}\r", f"{TOKEN}\n{TOKEN}", f"x {TOKEN}"]),
         (BLANKS, [f"{TOKEN}\x00", f"{TOKEN}\x7f", f"\ufeff{TOKEN}", f"{TOKEN}\u00a0", f"{TOKEN}é"]),
         (BLANKS, [f"{TOKEN}\n".encode("utf-16"), b"\xff" + TOKEN.encode()]),
-        ("is longer than 8192 characters; is it really a token?", ["x" * 8193, "x" * 100_000]),
     ],
 )
 def test_each_fault_of_a_token_has_its_remedy(sources, tmp_path, fault, texts):
