@@ -90,9 +90,9 @@ class Accounts:
         self._plans: dict[str, Plan] = {}
         """In the order of the configuration."""
         self._pollers: dict[str, Poller] = {}
-        """Those that have been stopped, too: should an account come back, its throttle still holds."""
+        """Pollers at work, and stopped ones: should an account come back, its throttle still holds."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        """Of the pollers at work."""
+        """Tasks of the pollers at work."""
         self._replaced_tokens: dict[str, Secret | None] = {}
         """Tokens before those in use, which no line of the log may show either."""
         self._shown_until_mono_s = math.inf
