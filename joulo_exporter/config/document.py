@@ -17,7 +17,7 @@ from joulo_exporter.config.files import Where, read_file
 from joulo_exporter.config.values import NOTHING
 
 Record = TypeVar("Record")
-_Reader: TypeAlias = "Callable[[str], object] | None"
+_Reader: TypeAlias = Callable[[str], object]
 
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """libyaml's parser, where PyYAML was built with it, is ten times as fast."""
@@ -39,7 +39,7 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
 
     Sections, lists and mappings without content count as not given. A ``msgspec.Meta`` can have an example, and in
     its ``extra`` the function ``read``: given a text that is not empty, without blanks around it, it returns the
-    value or raises ``ValueError``. Without it, the text stays as it is.
+    value or raises ``ValueError``.
 
     Raises:
         ConfigError: the first fault: no YAML, an unknown key, with the nearest known one, a duplicate key, or a
@@ -76,8 +76,6 @@ def _read(where: Where, node: yaml.Node, expected: Any, example: str, read: _Rea
         value = _bare(expected.value_type, example, read)  # numbered, since a key can be an RFID tag
         pairs = enumerate(_pairs(where, node).items())
         return {key: _read(where.item(position), each, *value) for position, (key, each) in pairs}
-    if read is None:
-        return node.value
     if not node.value.strip():
         raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
     return where.read(read, node.value.strip())
@@ -118,7 +116,7 @@ def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructT
     return given
 
 
-def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> tuple[inspect.Type, str, _Reader]:
+def _bare(described: inspect.Type, example: str = "", read: _Reader = str) -> tuple[inspect.Type, str, _Reader]:
     """Return a type without ``| None`` and ``Annotated``, an example, and the function that reads its texts."""
     if isinstance(described, inspect.UnionType):
         described = next(each for each in described.types if not isinstance(each, inspect.NoneType))

@@ -19,8 +19,8 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
-def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
-    """Return an example for messages, and the function that reads a text; ``None`` for any text at all."""
+def like(example: str, read: Callable[[str], object] = str) -> Meta:
+    """Return an example for messages, and the function that reads a text."""
     return Meta(examples=[example], extra={"read": read})
 
 
