@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
 from joulo_exporter.config.schema import COLLECTORS
-from joulo_exporter.config.values import parse_duration, price, whole_number, whole_path
+from joulo_exporter.config.values import duration, price, whole_number, whole_path
 from joulo_exporter.errors import ConfigError
 
 _PROGRAM = "joulo-exporter"
@@ -157,7 +157,7 @@ def _path(text: str) -> Path:
 
 
 def _step(text: str) -> float:
-    seconds = parse_duration(text)
+    seconds = duration(text)
     if seconds < 1:
         raise ValueError("is too short; write 1s or more")
     return seconds

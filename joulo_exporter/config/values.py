@@ -75,8 +75,8 @@ _LONGEST_MS = (2**63 - 1) // 1_000_000
 """About 292 years: Prometheus keeps durations as 64-bit nanoseconds."""
 
 
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration; ``0`` needs no unit, as in Prometheus."""
+def duration(text: str) -> float:
+    """Return the seconds of a duration that is longer than 0."""
     match = _DURATION.fullmatch("0s" if text == "0" else text)
     counts = map(int, match.groups(default="0")) if text and match else ()
     milliseconds = sum(count * factor for count, factor in zip(counts, _UNITS_MS.values(), strict=False))
@@ -84,15 +84,9 @@ def parse_duration(text: str) -> float:
         raise ValueError(
             f"is not a duration; write one {_EXAMPLES}: whole numbers with units y w d h m s ms, in that order"
         )
-    return milliseconds / 1000
-
-
-def duration(text: str) -> float:
-    """Return the seconds of a duration that is longer than 0."""
-    seconds = parse_duration(text)
-    if seconds == 0:
+    if milliseconds == 0:
         raise ValueError(f"must be longer than 0; write a duration {_EXAMPLES}")
-    return seconds
+    return milliseconds / 1000
 
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"

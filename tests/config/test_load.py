@@ -9,7 +9,7 @@ import pytest
 
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.config.values import parse_duration
+from joulo_exporter.config.values import duration
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.models.charger import Tags
 
@@ -172,7 +172,7 @@ def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_de
     section, _, name = key.partition(".")
 
     load(at(key, floor))
-    line = refused(at(key, f"{round(parse_duration(floor) * 1000) - 1}ms"))
+    line = refused(at(key, f"{round(duration(floor) * 1000) - 1}ms"))
     assert line.startswith(f"{key}: is shorter than {floor}: the API documents no faster polling")
     assert "only an API on a loopback address may be asked faster" in line
 
