@@ -81,7 +81,7 @@ async def _serve(options: argparse.Namespace) -> None:
     if options.config_check:
         _check_files(options)
     else:
-        await _run_service(_loader(options), _web_options(options), options)
+        await _run_service(_loader(options), options)
 
 
 async def _check(options: argparse.Namespace) -> int:
@@ -109,13 +109,12 @@ def _check_files(options: argparse.Namespace) -> Config:
 
 async def _run_service(
     load: Callable[[], Config],
-    web: "WebOptions",
     options: argparse.Namespace,
     started: Callable[[str, list[str]], None] | None = None,
 ) -> None:
     from joulo_exporter.service import Service  # noqa: PLC0415 -- see the module
 
-    service = Service(load, web)
+    service = Service(load, _web_options(options))
     logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
     await service.run(started)
 
@@ -132,15 +131,16 @@ async def _demo(options: argparse.Namespace) -> None:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-"))
             options.storage_path = Path(folder)
         file = options.config_file = options.storage_path / DEMO_CONFIG
-        load, web = _loader(options, {}), _web_options(options)
+        load = _loader(options, {})
         await stack.enter_async_context(simulated_household(options.storage_path))
 
         def invite(scheme: str, addresses: list[str]) -> None:
-            say(f"A simulated household is served: {invitation(scheme, addresses[0], web.paths)}")
+            url = invitation(scheme, addresses[0], _web_options(options).paths)
+            say(f"A simulated household is served: {url}")
             say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
-        await _run_service(load, web, options, invite)
+        await _run_service(load, options, invite)
 
 
 def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
