@@ -99,10 +99,9 @@ class Accounts:
         """No value is too old before, by the monotonic clock: until then no scrape looks at each account."""
 
     @property
-    def secrets(self) -> Iterable[Secret]:
-        """Return the tokens in use, and those that they have replaced."""
-        tokens = (*(plan.token for plan in self._plans.values()), *self._replaced_tokens.values())
-        return [token for token in tokens if token is not None]
+    def secrets(self) -> Iterable[Secret | None]:
+        """Return the tokens in use, and those that they have replaced; ``None`` for the price feed."""
+        return (*(plan.token for plan in self._plans.values()), *self._replaced_tokens.values())
 
     def served(self) -> Exposition:
         """Return the exposition without values that are too old, whatever their pollers are doing."""

@@ -28,8 +28,6 @@ REPEAT_S = 3600.0
 
 _LEVEL_NUMBERS = logging.getLevelNamesMapping()
 _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
-_LARGEST_NUMBER = 1e300
-"""Larger numbers, infinity and NaN are logged as texts: JSON cannot hold them."""
 
 
 def configure(
@@ -125,8 +123,8 @@ class _LineFormatter(logging.Formatter):
         return values
 
     def _value(self, value: object) -> object:
-        if value is None or (isinstance(value, int | float) and abs(value) < _LARGEST_NUMBER):
-            return value
+        if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            return value  # JSON cannot hold infinity and NaN
         return self._text(_shown(value))
 
     def _text(self, text: str) -> str:

@@ -7,7 +7,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from ssl import SSLContext
 from typing import cast
@@ -158,10 +158,8 @@ def _unix_socket(path: str) -> socket.socket:
     return bound
 
 
-def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
+def activated_sockets(environment: Mapping[str, str]) -> list[socket.socket]:
     """Return the sockets that systemd has opened and passes on, as sd_listen_fds(3) describes.
-
-    The variables that name them are removed from the environment.
 
     Args:
         environment: of this process; ``LISTEN_PID`` is the process that they are for, ``LISTEN_FDS`` their number.
@@ -169,14 +167,12 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
     Raises:
         JouloExporterError: systemd has passed no socket, or one that takes no connections.
     """
-    process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
-    environment.pop("LISTEN_FDNAMES", None)
+    process, count = environment.get("LISTEN_PID", ""), environment.get("LISTEN_FDS", "")
     if process != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
         raise JouloExporterError(_NO_SOCKET)
     sockets: list[socket.socket] = []
     for descriptor in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + int(count)):
         try:
-            os.set_inheritable(descriptor, False)  # noqa: FBT003  takes no keyword
             sockets.append(passed := socket.socket(fileno=descriptor))
             listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
             accepts = listens and passed.type == socket.SOCK_STREAM

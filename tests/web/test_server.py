@@ -232,14 +232,12 @@ def passed(monkeypatch):
             os.close(descriptor)
 
 
-def test_the_environment_and_child_processes_know_nothing_of_the_sockets(passed):
+def test_the_sockets_are_those_that_systemd_names(passed):
     """That they are served is in ``e2e/test_systemd``."""
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         environment = passed(one, two)
         taken = activated_sockets(environment)
-        assert environment == {"HOME": "/"}
         assert [each.getsockname() for each in taken] == [one.getsockname(), two.getsockname()]
-        assert not any(os.get_inheritable(each.fileno()) for each in taken)
         for each in taken:
             each.close()
 
