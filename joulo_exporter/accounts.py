@@ -200,8 +200,6 @@ class Accounts:
         await asyncio.wait([self._tasks[key]])
         del self._tasks[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
-    # Token files ------------------------------------------------------------------------------------
-
     async def watch_token_files(self) -> None:
         """Use each new token of a file, for ever; must end before ``close`` is called, since it starts pollers.
 

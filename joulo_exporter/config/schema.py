@@ -21,9 +21,6 @@ from joulo_exporter.sharding import ALONE, Shard
 DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
 
-_MOST_POWER_KW = 1000
-"""The power of a charger in watts is above it, and would bound nothing. A simulator's time can be faster."""
-
 
 def _floor(least: str) -> Meta:
     """Return the lower bound of a duration, which does not apply to an API on a loopback address."""
@@ -236,9 +233,9 @@ def load_config(
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
         _require_floors(where.child("history"), file.history)
-        if file.plausibility.max_power > _MOST_POWER_KW:
+        if file.plausibility.max_power > 1000:  # noqa: PLR2004 -- of a charger in watts, which would bound nothing
             raise where.child("plausibility.max_power").fault(
-                f"is more than {_MOST_POWER_KW} kW, which no charger has; write kilowatts, not watts, such as 11kW"
+                "is more than 1000 kW, which no charger has; write kilowatts, not watts, such as 11kW"
             )
     accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)

@@ -216,8 +216,6 @@ def path(text: str) -> str:
     return printed(whole_path(text))
 
 
-# Tariffs ------------------------------------------------------------------------------------
-
 _PRICE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _HIGHEST_EURO = 5
