@@ -34,7 +34,6 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 ALONE = Shard()
-"""Shard of an exporter that has all accounts."""
 
 
 def shard_of(account: str, total: int) -> int:

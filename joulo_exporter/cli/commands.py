@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
     from joulo_exporter.web.app import WebPaths
 
+Command = Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]
+
 _FAULT = 1
 _BAD_USAGE = 2
 
@@ -52,8 +54,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
         options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
-        if options.command in _COMMANDS:
-            return asyncio.run(_COMMANDS[options.command](options)) or 0
+        commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
+        if options.command in commands:
+            return asyncio.run(commands[options.command](options)) or 0
         from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
 
         LEDGER_COMMANDS[options.command](options)
@@ -145,8 +148,6 @@ async def _demo(options: argparse.Namespace) -> None:
 
 def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
     """Return the URLs of page and metrics at a bound address; ``localhost`` stands for this machine."""
-    if address.startswith("unix:"):
-        return f"listens on {address}"
     host, _, port = address.rpartition(":")
     url = f"{scheme}://{'localhost' if host in _LOCALHOST else host}:{port}{paths.prefix}"
     return f"open {url}/ or curl {url}{paths.telemetry}"
@@ -195,13 +196,6 @@ def _writing(folder: Path | str) -> Iterator[None]:
     except OSError as error:
         remedy = "name another folder with --storage.path"
         raise JouloExporterError(f"{folder} cannot be written ({error.strerror}); {remedy}") from error
-
-
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]] = {
-    "serve": _serve,
-    "demo": _demo,
-    "check": _check,
-}
 
 
 # Meaning of the flags -----------------------------------------------------------------------------

@@ -38,7 +38,14 @@ class Parser(argparse.ArgumentParser):
         ``parse`` makes its value of a text, and the text of its ``ValueError`` is shown.
         """
         if parse is not None:
-            settings["type"] = _checked(parse)
+
+            def checked(text: str) -> object:
+                try:
+                    return parse(text)
+                except ValueError as error:
+                    raise argparse.ArgumentTypeError(str(error)) from None
+
+            settings["type"] = checked
         named = {"dest": flag.lstrip("-").replace(".", "_").replace("-", "_"), "help": self.texts[flag]}
         self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
 
@@ -135,18 +142,6 @@ def _selection_flags(parser: Parser) -> None:
 
 
 # The values of flags ------------------------------------------------------------------------------
-
-
-def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """Return the parser of a flag's value, wrapped so that argparse shows the text of its ``ValueError``."""
-
-    def checked(text: str) -> object:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return checked
 
 
 def _path(text: str) -> Path:

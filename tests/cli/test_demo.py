@@ -53,7 +53,6 @@ async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_
         ("[::]:9973", WebPaths(), "open http://localhost:9973/ or curl http://localhost:9973/metrics"),
         ("10.0.0.7:80", WebPaths("/j"), "open http://10.0.0.7:80/j/ or curl http://10.0.0.7:80/j/metrics"),
         ("[fd00::2]:80", WebPaths(telemetry="/m"), "open http://[fd00::2]:80/ or curl http://[fd00::2]:80/m"),
-        ("unix:/run/web.sock", WebPaths(), "listens on unix:/run/web.sock"),
     ],
 )
 def test_the_demo_names_the_address_and_the_path_at_which_it_is_served(address, paths, says):
