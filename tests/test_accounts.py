@@ -255,7 +255,7 @@ async def test_a_request_in_flight_is_finished_and_written_down_before_a_new_tok
     await following
     await house.clock.settle()
     assert list(house.values("joulo_charging")) == ["a"]
-    assert [secret.reveal() for secret in house.accounts.secrets] == ["joulo_new"]
+    assert [secret.reveal() for secret in house.accounts.secrets] == ["joulo_new", "joulo_a"]
     await house.clock.advance(59)
     assert (house.moments("a"), house.moments("new")) == ([1000.0], [])
     await house.clock.advance(1)

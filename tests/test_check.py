@@ -36,11 +36,13 @@ class Check:
             self.answers.get(re.compile(rf"{re.escape(URL)}/{name}(\?.*)?$"), repeat=True, **response)
 
     def __call__(self, *flags, folder=None):
-        """Return the exit status and the lines."""
+        """Return the exit status and the lines after the one about the configuration itself."""
         status, out, err = run(self.capsys, "check", f"--storage.path={folder or self.folder}", *flags)
         assert TOKEN not in out
         assert err == ""
-        return status, out.splitlines()
+        valid, *lines = out.splitlines()
+        assert valid.endswith(": the configuration is valid")
+        return status, lines
 
     @property
     def asked(self) -> int:

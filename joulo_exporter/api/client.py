@@ -124,7 +124,7 @@ class JouloClient:
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
             ApiTimeoutError: no complete response in time.
-            ApiStatusError: a status other than 200, in a subclass of its own where that helps.
+            ApiError: a status other than 200, in a subclass of its own where that helps.
             ApiResponseError: the API response is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()

@@ -24,7 +24,6 @@ from joulo_exporter.errors import (
     ApiError,
     ApiRefusalError,
     ApiResponseError,
-    ApiStatusError,
     ApiTimeoutError,
 )
 from joulo_exporter.models.wire import is_web_page
@@ -61,7 +60,7 @@ _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 def status_failure(
     status: int, *, path: str, body: bytes, headers: Mapping[str, str], now_s: float, token: Secret | None
-) -> ApiStatusError:
+) -> ApiError:
     """Return the error for an API response with a status other than 200.
 
     The body, as far as it could be read, need not be JSON; ``Retry-After`` and ``Location`` are the headers used.
@@ -71,9 +70,9 @@ def status_failure(
     # With a web page, these come from a gateway (a challenge, a deployment) and say nothing about the token.
     if status in (*_REFUSALS, HTTPStatus.TOO_MANY_REQUESTS) and is_web_page(body):
         meaning = "with a web page, from a proxy or gateway in between; check api.url and the network"
-        return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
+        return ApiError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
     said = _said(body)
-    kind = ApiRefusalError if status in _REFUSALS else ApiStatusError
+    kind = ApiRefusalError if status in _REFUSALS else ApiError
     meaning = _MEANINGS.get(status, _OTHER_STATUS)
     if status == HTTPStatus.FORBIDDEN and (scope := _safe(said.get("required_scope"), _SCOPE, token)):
         meaning = f"the token may not read this; give it the scope {scope}, or use another token"

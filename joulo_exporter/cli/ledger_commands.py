@@ -4,10 +4,10 @@ import argparse
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import DEMO_START, Command, complain, given_shard, progress_line, say, write
+from joulo_exporter.cli.commands import DEMO_START, complain, given_shard, say, show_progress, write
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config
 from joulo_exporter.errors import LedgerError
@@ -110,7 +110,7 @@ def _tags(options: argparse.Namespace) -> None:
 
 def _backfill(options: argparse.Namespace) -> None:
     shard = given_shard(options)
-    with _ledger(options) as (config, tags, reader), progress_line("backfill") as progress:
+    with _ledger(options) as (config, tags, reader):
         wanted = Backfill(
             now_seconds=time.time(),
             step_s=options.step_s,
@@ -122,7 +122,7 @@ def _backfill(options: argparse.Namespace) -> None:
         accounts = [name for name in _names(config) if shard.holds(name or None)]
         require_complete(reader, accounts)
         _say_completeness(reader, accounts)
-        write(backfill(reader, accounts, tags, wanted, progress))
+        write(backfill(reader, accounts, tags, wanted, show_progress))
 
 
 def _settle(options: argparse.Namespace) -> None:
@@ -148,7 +148,7 @@ def _settle(options: argparse.Namespace) -> None:
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 
-LEDGER_COMMANDS: Mapping[str, Command] = {
+LEDGER_COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "sessions": _sessions,
     "statement": _statement,
     "tags": _tags,

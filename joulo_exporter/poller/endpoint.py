@@ -23,7 +23,6 @@ from msgspec.structs import replace
 from joulo_exporter.api.client import (
     CHARGERS,
     ENERGY,
-    ERE_PRICE,
     OPTIONAL_ENDPOINTS,
     SESSIONS,
     Endpoint,
@@ -126,7 +125,7 @@ class Plan(msgspec.Struct, frozen=True):
     def api(self) -> ApiConfig:
         """Return access to the API, or to the server of the price feed."""
         api = self.config.api
-        return api if self.account else replace(api, url=api.ere_price_url.removesuffix(ERE_PRICE.path))
+        return api if self.account else replace(api, url=api.ere_price_url)
 
     def ledger(self, database: Database) -> AccountLedger:
         """Return the account's part of the ledger."""

@@ -298,6 +298,7 @@ def backfill(
                 name = labelled(family.name, tuple({**labels, **wanted.labels}.items()))
                 for moment_ms, value in samples:
                     yield f"{name} {number(value)} {moment_ms / 1000:.15g}\n"
+    progress(1)
     yield "# EOF\n"
 
 

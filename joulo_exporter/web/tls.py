@@ -46,7 +46,6 @@ _CLIENT_AUTH = {
 }
 
 _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
-_LARGEST_BYTES = 1024 * 1024
 
 
 # The section --------------------------------------------------------------------------------
@@ -61,13 +60,13 @@ class TlsSection(WebSection, frozen=True):
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[VerifyMode, one_of("NoClientCert", _CLIENT_AUTH)] | None = None
+    client_auth_type: Annotated[VerifyMode, one_of("NoClientCert", _CLIENT_AUTH)] = ssl.CERT_NONE
     client_ca_file: _File | None = None
     client_allowed_sans: Annotated[tuple[_Name, ...], like("[prometheus.example.org]")] | None = None
-    min_version: Annotated[TLSVersion, one_of("TLS12", _VERSIONS)] | None = None
-    max_version: Annotated[TLSVersion, one_of("TLS13", _VERSIONS)] | None = None
-    cipher_suites: Annotated[tuple[str, ...], one_of(f"[{next(iter(CIPHERS))}]", CIPHERS)] | None = None
-    curve_preferences: Annotated[tuple[str, ...], one_of("[CurveP256]", _CURVES)] | None = None
+    min_version: Annotated[TLSVersion, one_of("TLS12", _VERSIONS)] = TLSVersion.TLSv1_2
+    max_version: Annotated[TLSVersion, one_of("TLS13", _VERSIONS)] = TLSVersion.TLSv1_3
+    cipher_suites: Annotated[tuple[str, ...], one_of(f"[{next(iter(CIPHERS))}]", CIPHERS)] = ()
+    curve_preferences: Annotated[tuple[str, ...], one_of("[CurveP256]", _CURVES)] = ()
     prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
@@ -78,8 +77,6 @@ class TlsSection(WebSection, frozen=True):
 
 
 class _Pem(NamedTuple):
-    """Certificates or a private key in PEM, and the place in the configuration that they come from."""
-
     where: Where
     content: bytes
 
@@ -106,20 +103,19 @@ def _context(
         )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_clients(context, where, section, client_ca)
-    context.minimum_version = section.min_version or TLSVersion.TLSv1_2
-    context.maximum_version = section.max_version or TLSVersion.TLSv1_3
+    context.minimum_version = section.min_version
+    context.maximum_version = section.max_version
     if context.minimum_version > context.maximum_version:
         raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
     if section.prefer_server_cipher_suites is False:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites or ())
-    _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
+    _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites)
+    _set_curve(context, where.child("curve_preferences"), section.curve_preferences)
     _load_certificate(context, certificate, key)
     return context
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
-    """Return the PEM of a part, from its file or from the configuration itself."""
     inline, name = getattr(section, part), getattr(section, f"{part}_file")
     if inline is not None and name is not None:
         raise where.child(part).fault(f"stands beside {part}_file; keep one of the two")
@@ -128,12 +124,12 @@ def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | N
     if name is None:
         return None
     where = where.child(f"{part}_file")
-    return _Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
+    return _Pem(where, read_file(where, folder / name, "PEM"))
 
 
 def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, client_ca: _Pem | None) -> None:
     """Ask clients for certificates as the section says; keys that contradict each other are a fault."""
-    asked, names = section.client_auth_type or ssl.CERT_NONE, section.client_allowed_sans
+    asked, names = section.client_auth_type, section.client_allowed_sans
     if asked == ssl.CERT_NONE and client_ca is not None:
         raise where.child("client_auth_type").fault(
             "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"

@@ -254,5 +254,5 @@ RETRY = "Retry-After: 300"
 async def test_a_status_counts_even_if_its_body_never_arrives(client_of, failure_of, say, timeout_s):
     async with loopback(say) as api:
         failure = await failure_of(client_of(api.url, timeout_s=timeout_s))
-    assert type(failure) is errors.ApiStatusError
+    assert type(failure) is errors.ApiError
     assert (failure.code, failure.retry_after_s) == ("429", 300.0)

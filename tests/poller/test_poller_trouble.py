@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 from support.poller_rig import ENERGY_S, Rig, at_work, charger, chargers, live
 
-from joulo_exporter.errors import ApiStatusError, LedgerError
+from joulo_exporter.errors import ApiError, LedgerError
 
-OUTAGE = ApiStatusError("502", status=502)
+OUTAGE = ApiError("502", status=502)
 
 
 def raising(error):
