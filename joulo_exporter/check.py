@@ -5,7 +5,6 @@ import contextlib
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from http import HTTPStatus
 from pathlib import Path
 
 from joulo_exporter.accounts import own_token
@@ -14,7 +13,6 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import Config
 from joulo_exporter.errors import (
-    ApiRefusalError,
     ConfigError,
     LedgerDamagedError,
     LedgerError,
@@ -146,13 +144,10 @@ async def _outcomes(
         if may_ask and left_s <= 0:
             await poller.refresh(state)
         error = state.health.error
-        refusal = state.api_error if isinstance(state.api_error, ApiRefusalError) else None
-        is_scope = refusal is not None and refusal.status == HTTPStatus.FORBIDDEN
-        hint = "; the other endpoints work without it" if is_scope else ""
         if may_ask and left_s > 0:
             said = f"FAULT  a short time ago: {error}" if error else "later  was asked a short time ago"
             yield state.name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
         elif state.health.up is None:
             yield state.name, "later  has not been asked yet"
         else:
-            yield state.name, f"FAULT  {error}{hint}" if error else "ok     the last request succeeded"
+            yield state.name, f"FAULT  {error}" if error else "ok     the last request succeeded"

@@ -155,12 +155,13 @@ UNKNOWN_NAME = gaierror(-2, "Name or service not known")
     ("raised", "proxy", "message"),
     [
         (aiohttp.ClientConnectorDNSError(KEY, UNKNOWN_NAME), None,
-         ("the name api.joulo.nl cannot be looked up (Name or service not known); check api.url, the network and "
-          "its DNS")),
+         ("no connection to api.joulo.nl (Name or service not known); check api.url, the network, its DNS and "
+          "firewalls")),
         (aiohttp.ClientConnectorDNSError(PROXY_KEY, UNKNOWN_NAME), "http://proxy.example:3128",
-         "no connection to the proxy (Name or service not known); check api.proxy_url"),
+         ("no connection to the proxy (Name or service not known); check api.proxy_url, the network, its DNS and "
+          "firewalls")),
         (aiohttp.ClientConnectorError(KEY, OSError(113, "Connect call failed ('10.0.0.1', 443)")), None,
-         "no connection to api.joulo.nl (No route to host); check the network, a firewall and api.url"),
+         "no connection to api.joulo.nl (No route to host); check api.url, the network, its DNS and firewalls"),
         (aiohttp.NonHttpUrlClientError(TOKEN), None,
          ("api.joulo.nl broke the connection before it responded (NonHttpUrlClientError); if this stays, check "
           "api.url")),
