@@ -12,7 +12,7 @@ import random
 import time
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from itertools import accumulate, pairwise
 from operator import attrgetter
 from typing import NamedTuple
@@ -33,11 +33,8 @@ _STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_second
 _BRANDS = ("easee", "ocpp", "wallbox", "zaptec", "enphase", "smappee", "v2c", "cloud_api", "other")
 _CREDITS_PER_KWH = 0.3327
 """About what the vendor's example API responses show: 13.67 credits for 41.08 kWh."""
-_OTHER_CAR_SHARE = 0.12
 _OWN_CAR_SHARE = 0.85
 """All other sessions have no tag: a visitor, or a charger that starts by itself."""
-_EMPTY_SHARE = 0.03
-"""Share of sessions of some seconds without energy: a plug that was pulled at once, a car that was full."""
 _COLDEST = 15 / 365
 """The share of the year that has passed on its coldest day."""
 _WINTER_EXTRA = 0.3
@@ -48,27 +45,12 @@ _GAP_S = 15
 """Least time between a session of the history and the next one on its charger."""
 
 
-class Cadence(msgspec.Struct, frozen=True, kw_only=True):
-    """Pace of the sessions after the start.
-
-    A real session takes a night, but a person watches for five minutes. Energy arrives ``time_lapse`` times as
-    fast as the car's power would bring it: with the defaults at 7.4 or 11 kW, so that power computed from meter
-    readings is realistic, and a session of two minutes brings a few tenths of a kWh. All timestamps are real.
-    """
-
-    session_s: tuple[float, float] = (100, 200)
-    """Shortest and longest session; the true duration is a whole number of seconds, at least 1."""
-    pause_s: tuple[float, float] = (20, 60)
-    """Shortest and longest pause between two sessions on a charger."""
-    credits_delay_s: float = 20
-    """Time from a session's end to its ERE credits."""
-    sync_s: int = 5
-    """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
-    time_lapse: float = 1
-
-
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a household is computed from, besides its start and the clock."""
+    """Everything that a household is computed from, besides its start and the clock.
+
+    A real session takes a night, but a person watches for five minutes: those after the start are short. With a
+    ``time_lapse`` of 1, a session of two minutes brings a few tenths of a kWh.
+    """
 
     seed: int = 1
     chargers: int = 2
@@ -76,7 +58,16 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Length of the history before the start: a year and a half."""
     history_sessions: int | None = None
     """Exact number of sessions in the history; ``None`` for a plausible number."""
-    cadence: Cadence = Cadence()
+    session_s: tuple[float, float] = (100, 200)
+    """Shortest and longest session after the start, in whole seconds, at least 1."""
+    pause_s: tuple[float, float] = (20, 60)
+    """Shortest and longest pause between two sessions on a charger."""
+    credits_delay_s: float = 20
+    """Time from a session's end to its ERE credits."""
+    sync_s: int = 5
+    """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
+    time_lapse: float = 1
+    """Factor by which energy arrives faster than the car's power would bring it."""
 
 
 class Car(NamedTuple):
@@ -113,7 +104,7 @@ class SimulatedCharger:
         self.sessions_per_day = 0.45 if index == 0 else 0.2
         self._own_car = index % len(CARS)
         """Index in ``CARS`` of the car that usually charges here."""
-        self._seed, self._cadence = scenario.seed, scenario.cadence
+        self._scenario = scenario
         self._plan = self._planned(start_seconds, begins_charging=index == 0)
         self._sessions: list[Session] = []
 
@@ -125,36 +116,29 @@ class SimulatedCharger:
 
     def _planned(self, start_seconds: int, *, begins_charging: bool) -> Iterator[Session]:
         """Yield the sessions from the start on, without end; the first one is in progress, or follows a pause."""
-        cadence, numbers = self._cadence, _stream(self._seed, "live", self.record.id)
-
-        def drawn(bounds: tuple[float, float]) -> int:
-            return round(numbers.uniform(*bounds))
-
-        duration_s = max(1, drawn(cadence.session_s))
-        begun_s = int(duration_s * (0.3 + 0.3 * numbers.random()))
-        start = start_seconds + (-begun_s if begins_charging else drawn(cadence.pause_s))
+        pace, numbers, start = self._scenario, _stream(self._scenario.seed, "live", self.record.id), start_seconds
         while True:
+            duration_s = max(1, round(numbers.uniform(*pace.session_s)))
+            if begins_charging:
+                start -= int(duration_s * (0.3 + 0.3 * numbers.random()))
+                begins_charging = False
+            else:
+                start += round(numbers.uniform(*pace.pause_s))
             car = self._drawn_car(numbers)
-            kwh = car.power_kw * cadence.time_lapse * duration_s / _HOUR_S
+            kwh = car.power_kw * pace.time_lapse * duration_s / _HOUR_S
             yield self._session(car, numbers, start, duration_s, kwh)
-            start += duration_s + drawn(cadence.pause_s)
-            duration_s = max(1, drawn(cadence.session_s))
+            start += duration_s
 
     def past(self, begin: float, end: float, count: int) -> Iterator[Session]:
         """Yield so many sessions between two moments, one in each of as many equal slots, oldest first."""
-        numbers, slot_s = _stream(self._seed, "history", self.record.id), (end - begin) / max(count, 1)
+        numbers, slot_s = _stream(self._scenario.seed, "history", self.record.id), (end - begin) / max(count, 1)
         starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
         for start, following in pairwise((*starts, math.floor(end))):
-            other = numbers.random() < _OTHER_CAR_SHARE
-            car = CARS[1 - self._own_car] if other else self._drawn_car(numbers)
-            longest_s = max(1, following - start - _GAP_S)
-            if numbers.random() < _EMPTY_SHARE:
-                kwh, duration_s = 0.0, 20 + 40 * numbers.random()
-            else:
-                coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
-                wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
-                kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
-                duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less near the end
+            car, longest_s = self._drawn_car(numbers), max(1, following - start - _GAP_S)
+            coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
+            wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
+            kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
+            duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less near the end
             yield self._session(car, numbers, start, max(1, math.floor(min(duration_s, longest_s))), kwh)
 
     def _drawn_car(self, numbers: random.Random) -> Car:
@@ -195,23 +179,6 @@ def _start(slot_begin: float, slot_s: float, numbers: random.Random) -> int:
     return math.floor(slot_begin - slot_begin % _DAY_S + evening_s)
 
 
-def history_of(scenario: Scenario, chargers: Sequence[SimulatedCharger], start_seconds: int) -> list[Session]:
-    """Return all sessions of the past, newest first, shared out among the chargers in proportion to their use.
-
-    The last one ends an hour or more before the start, so that none touches the live part.
-    """
-    end = start_seconds - max(_HOUR_S, 2 * scenario.cadence.session_s[1])
-    begin = end - scenario.history_days * _DAY_S
-    per_day = [charger.sessions_per_day for charger in chargers]
-    plausible = round(scenario.history_days * sum(per_day))
-    total = plausible if scenario.history_sessions is None else scenario.history_sessions
-    bounds = [round(total * used / sum(per_day)) for used in accumulate(per_day, initial=0.0)]
-    sessions: list[Session] = []
-    for charger, (before, after) in zip(chargers, pairwise(bounds), strict=True):
-        sessions += charger.past(begin, end, after - before)
-    return sorted(sessions, key=NEWEST_FIRST, reverse=True)
-
-
 # The household ----------------------------------------------------------------------------------
 
 
@@ -219,7 +186,7 @@ class Household:
     """Chargers, their past and their present.
 
     Args:
-        scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
+        scenario: size, history, pace and seed; the default is two chargers with 18 months of history.
         clock: gives Unix seconds. It is read here once, for the start; later only by the server.
         start_seconds: the start of a household that is resumed, Unix seconds; now if ``None``.
     """
@@ -236,7 +203,25 @@ class Household:
             start_seconds = math.floor(clock())
         numbers = range(self._scenario.chargers)
         self._chargers = [SimulatedCharger(self._scenario, index, start_seconds) for index in numbers]
-        self._history = history_of(self._scenario, self._chargers, start_seconds)
+        self._history = self._past(start_seconds)
+
+    def _past(self, start_seconds: int) -> list[Session]:
+        """Return the sessions before the start, newest first, shared out among the chargers by their use.
+
+        The last one ends an hour or more before the start, so that none touches those after it.
+        """
+        scenario, chargers = self._scenario, self._chargers
+        end = start_seconds - max(_HOUR_S, 2 * scenario.session_s[1])
+        begin = end - scenario.history_days * _DAY_S
+        used = list(accumulate((charger.sessions_per_day for charger in chargers), initial=0.0))
+        total = scenario.history_sessions
+        if total is None:
+            total = round(scenario.history_days * used[-1])
+        sessions: list[Session] = []
+        for charger, (before, after) in zip(chargers, pairwise(used), strict=True):
+            count = round(total * after / used[-1]) - round(total * before / used[-1])
+            sessions += charger.past(begin, end, count)
+        return sorted(sessions, key=NEWEST_FIRST, reverse=True)
 
     def chargers_at(self, moment_seconds: float) -> list[Charger]:
         """Return the chargers at a moment, with their sessions in progress."""
@@ -266,7 +251,7 @@ class Household:
 
     def _synced(self, moment_seconds: float) -> int:
         """Return when the vendor last received the readings of the chargers."""
-        step = self._scenario.cadence.sync_s
+        step = self._scenario.sync_s
         return math.floor(moment_seconds) // step * step
 
     def _seen(self, session: Session, moment_seconds: float) -> Session:
@@ -276,7 +261,7 @@ class Household:
             return msgspec.structs.replace(
                 session, ended_at_seconds=None, kwh_hundredths=so_far, credits_hundredths=None, status="charging"
             )
-        if moment_seconds < _ENDED(session) + self._scenario.cadence.credits_delay_s:
+        if moment_seconds < _ENDED(session) + self._scenario.credits_delay_s:
             return msgspec.structs.replace(session, credits_hundredths=None)
         return session
 

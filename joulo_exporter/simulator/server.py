@@ -4,6 +4,7 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -30,14 +31,14 @@ _QUARTER_DAYS = 91.0
 _WEEK_S = 7 * _DAY_S
 
 
+@dataclass
 class SimulatedApi:
     """A simulated API that is being served."""
 
-    def __init__(self, household: Household, tokens: Collection[str]) -> None:
-        self.household = household
-        self.url = BASE_PATH
-        """The API's base URL, as the exporter's configuration wants it."""
-        self._tokens = tokens
+    household: Household
+    tokens: Collection[str]
+    url: str = BASE_PATH
+    """The API's base URL, as the exporter's configuration wants it."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Respond to a request."""
@@ -45,7 +46,7 @@ class SimulatedApi:
         if body_of is None:
             return web.json_response({"error": "Not found"}, status=404)
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if request.path != PRICE_PATH and (scheme != "Bearer" or token not in self._tokens):
+        if request.path != PRICE_PATH and (scheme != "Bearer" or token not in self.tokens):
             return web.json_response({"error": "Missing or invalid API token"}, status=401)
         return web.json_response(body_of(self.household, self.household.clock(), request.query))
 

@@ -25,7 +25,7 @@ from support.processes import INTERVAL_S, Counters, exporter, free_port
 from support.simulator import in_thread
 
 from joulo_exporter.models.session import Session
-from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator import Household, Scenario, SimulatedApi, serve
 
 LOOKED_AFTER_S = 11.0
 """Within this time the exporter notices a missing file, or a disk that has space again."""
@@ -74,13 +74,11 @@ class World:
         self.folder = folder
         self.port = free_port()
         self.counters = Counters(self.port)
-        cadence = Cadence(
-            session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1, sync_s=1, time_lapse=20
-        )
-        chargers, history = draw.randint(1, 6), draw.choice((0, 1, 99, 100, 101, 700))
-        self.household = LaggingHousehold(
-            Scenario(seed=number, chargers=chargers, history_sessions=history, cadence=cadence)
-        )
+        scenario = Scenario(
+            seed=number, session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1, sync_s=1,
+            time_lapse=20, chargers=draw.randint(1, 6), history_sessions=draw.choice((0, 1, 99, 100, 101, 700)),
+        )  # fmt: skip
+        self.household = LaggingHousehold(scenario)
         self.household.lag_s = draw.choice((0.0, 2.0, 10.0))
         self.slow_s = draw.choice((0.0, 0.0, 0.3, 3.0 * INTERVAL_S))
         """How long a page of sessions takes; it can be longer than the interval."""

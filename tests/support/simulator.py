@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from joulo_exporter.simulator import BASE_PATH, Cadence, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator import BASE_PATH, Household, Scenario, SimulatedApi, serve
 
 Served = TypeVar("Served")
 
@@ -59,9 +59,7 @@ def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterato
 
 def scenario(session_s: float, pause_s: float, *, time_lapse: float = 40, **more) -> Scenario:
     """Return a household whose sessions and pauses are all as long."""
-    pace = {name: more.pop(name) for name in ("credits_delay_s", "sync_s") if name in more}
-    cadence = Cadence(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **pace)
-    return Scenario(cadence=cadence, **more)
+    return Scenario(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **more)
 
 
 @contextlib.contextmanager
