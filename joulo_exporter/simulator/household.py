@@ -1,4 +1,4 @@
-"""A household with chargers, as the vendor's API would show it at any moment.
+"""A household with chargers, as the vendor's API would show it at any moment, in the API's wire format.
 
 Everything follows from the scenario (with its seed), the start and the moment: the number and the order of
 requests change nothing.
@@ -13,22 +13,20 @@ import time
 import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from joulo_exporter.models.charger import Charger, LiveSession
-from joulo_exporter.models.session import Session
+Json = dict[str, Any]
 
 _DAY_S = 86_400
 _HOUR_S = 3600
 _YEAR_S = 31_556_952
-WH_PER_HUNDREDTH = 10
-NEWEST_FIRST = attrgetter("started_at_seconds", "id")
+_NEWEST_FIRST = attrgetter("start", "id")
 """Sort key of ``/sessions``, in descending order."""
-_STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
 
 _BRANDS = ("easee", "ocpp", "wallbox", "zaptec", "enphase", "smappee", "v2c", "cloud_api", "other")
 _CREDITS_PER_KWH = 0.3327
@@ -82,6 +80,44 @@ CARS = (Car("04A1B2C3D4E580", 11.0), Car("DEADBEEF12345678", 7.4))
 _VISITOR = Car(None, 7.4)
 
 
+class Session(NamedTuple):
+    """A session from its start to its end, in Unix seconds; its energy grows evenly."""
+
+    id: str
+    charger: "SimulatedCharger"
+    id_tag: str | None
+    start: int
+    end: int
+    wh: int
+    """Energy at the end, in whole hundredths of a kWh."""
+
+    def wh_at(self, moment_seconds: int) -> int:
+        """Return the energy until a moment."""
+        return self.wh * (min(max(moment_seconds, self.start), self.end) - self.start) // (self.end - self.start)
+
+    def kwh_at(self, moment_seconds: int) -> float:
+        """Return the energy until a moment, cut to two decimals as the API does it."""
+        return self.wh_at(moment_seconds) // 10 / 100
+
+    def shown(self, moment_seconds: float) -> Json:
+        """Return the session as ``/sessions`` lists it at a moment: without energy, it never has credits."""
+        has_ended, certified = moment_seconds >= self.end, self.charger.fixed["mid_certified"]
+        kwh = self.kwh_at(self.end if has_ended else self.charger.synced(moment_seconds))
+        has_credits = certified and kwh and moment_seconds >= self.end + self.charger.scenario.credits_delay_s
+        return {
+            "id": self.id,
+            "charger_id": self.charger.fixed["id"],
+            "charger_nickname": self.charger.fixed["nickname"],
+            "started_at": timestamp(self.start),
+            "ended_at": timestamp(self.end) if has_ended else None,
+            "kwh": kwh,
+            "status": "completed" if has_ended else "charging",
+            "id_tag": self.id_tag,
+            "counts_for_ere": certified,
+            "ere_credits": round(kwh * _CREDITS_PER_KWH, 2) if has_credits else None,
+        }
+
+
 class SimulatedCharger:
     """A charger and its sessions: those of the past, and those after the start, planned as far as they are needed.
 
@@ -90,33 +126,58 @@ class SimulatedCharger:
 
     def __init__(self, scenario: Scenario, index: int, start_seconds: int) -> None:
         numbers = _stream(scenario.seed, "charger", index)
-        self.record = Charger(
-            id=_uuid(numbers),
-            slug="oprit" if index == 0 else None,
-            nickname=("Oprit", "Garage achter")[index] if index < len(CARS) else f"Laadpaal {index + 1}",
-            connection_type=_BRANDS[index % len(_BRANDS)],
-            mid_certified=index % 3 != 1,
-        )
-        self.busy_status = "online" if index % 2 == 0 else "charging"
+        self.scenario = scenario
+        self.fixed: Json = {
+            "id": _uuid(numbers),
+            "nickname": ("Oprit", "Garage achter")[index] if index < len(CARS) else f"Laadpaal {index + 1}",
+            "connection_type": _BRANDS[index % len(_BRANDS)],
+            "mid_certified": index % 3 != 1,
+        }
+        """The fields of ``/chargers`` that do not change."""
+        if index == 0:
+            self.fixed["slug"] = "oprit"
+        self._busy_status = "online" if index % 2 == 0 else "charging"
         """The status while charging: both are seen in real API responses."""
-        self.first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
+        self._first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
         """The meter reading at the start."""
         self.sessions_per_day = 0.45 if index == 0 else 0.2
-        self._own_car = index % len(CARS)
-        """Index in ``CARS`` of the car that usually charges here."""
-        self._scenario = scenario
+        self._own_car = CARS[index % len(CARS)]
         self._plan = self._planned(start_seconds, begins_charging=index == 0)
         self._sessions: list[Session] = []
 
+    def synced(self, moment_seconds: float) -> int:
+        """Return when the vendor last received the readings of the charger."""
+        return math.floor(moment_seconds) // self.scenario.sync_s * self.scenario.sync_s
+
+    def shown(self, moment_seconds: float) -> Json:
+        """Return the charger as ``/chargers`` shows it at a moment; what it does not have is absent."""
+        synced, started = self.synced(moment_seconds), self.started(moment_seconds)
+        fields = {
+            "status": "online",
+            "is_charging": False,
+            "latest_meter_wh": self._first_meter_wh + sum(session.wh_at(synced) for session in started),
+            "meter_updated_at": timestamp(synced),
+        }
+        if started and moment_seconds < started[-1].end:
+            live = started[-1]
+            fields |= {"status": self._busy_status, "is_charging": True}
+            fields["current_session"] = {
+                "id": live.id,
+                "started_at": timestamp(live.start),
+                "kwh_so_far": live.kwh_at(synced),
+                "id_tag": live.id_tag,
+            }
+        return self.fixed | fields
+
     def started(self, moment_seconds: float) -> list[Session]:
         """Return the sessions after the start that have started by a moment, oldest first."""
-        while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
+        while not self._sessions or self._sessions[-1].start <= moment_seconds:
             self._sessions.append(next(self._plan))
-        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
+        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=attrgetter("start"))]
 
     def _planned(self, start_seconds: int, *, begins_charging: bool) -> Iterator[Session]:
         """Yield the sessions from the start on, without end; the first one is in progress, or follows a pause."""
-        pace, numbers, start = self._scenario, _stream(self._scenario.seed, "live", self.record.id), start_seconds
+        pace, numbers, start = self.scenario, self._numbers("live"), start_seconds
         while True:
             duration_s = max(1, round(numbers.uniform(*pace.session_s)))
             if begins_charging:
@@ -131,7 +192,7 @@ class SimulatedCharger:
 
     def past(self, begin: float, end: float, count: int) -> Iterator[Session]:
         """Yield so many sessions between two moments, one in each of as many equal slots, oldest first."""
-        numbers, slot_s = _stream(self._scenario.seed, "history", self.record.id), (end - begin) / max(count, 1)
+        numbers, slot_s = self._numbers("history"), (end - begin) / max(count, 1)
         starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
         for start, following in pairwise((*starts, math.floor(end))):
             car, longest_s = self._drawn_car(numbers), max(1, following - start - _GAP_S)
@@ -143,23 +204,13 @@ class SimulatedCharger:
 
     def _drawn_car(self, numbers: random.Random) -> Car:
         """Return the charger's own car or a visitor's, so that no car charges twice at once."""
-        return CARS[self._own_car] if numbers.random() < _OWN_CAR_SHARE else _VISITOR
+        return self._own_car if numbers.random() < _OWN_CAR_SHARE else _VISITOR
 
     def _session(self, car: Car, numbers: random.Random, start: int, duration_s: int, kwh: float) -> Session:
-        """Return a session as it is once its credits are calculated: none without energy, as in the API."""
-        kwh_hundredths, certified = math.floor(kwh * 100), self.record.mid_certified
-        return Session(
-            id=_uuid(numbers),
-            charger_id=self.record.id,
-            started_at_seconds=start,
-            charger_nickname=self.record.nickname,
-            ended_at_seconds=start + duration_s,
-            kwh_hundredths=kwh_hundredths,
-            credits_hundredths=round(kwh_hundredths * _CREDITS_PER_KWH) if kwh_hundredths and certified else None,
-            id_tag=car.id_tag,
-            status="completed",
-            counts_for_ere=certified,
-        )
+        return Session(_uuid(numbers), self, car.id_tag, start, start + duration_s, 10 * math.floor(kwh * 100))
+
+    def _numbers(self, purpose: str) -> random.Random:
+        return _stream(self.scenario.seed, purpose, self.fixed["id"])
 
 
 def _stream(seed: int, *names: object) -> random.Random:
@@ -221,54 +272,19 @@ class Household:
         for charger, (before, after) in zip(chargers, pairwise(used), strict=True):
             count = round(total * after / used[-1]) - round(total * before / used[-1])
             sessions += charger.past(begin, end, count)
-        return sorted(sessions, key=NEWEST_FIRST, reverse=True)
+        return sorted(sessions, key=_NEWEST_FIRST, reverse=True)
 
-    def chargers_at(self, moment_seconds: float) -> list[Charger]:
-        """Return the chargers at a moment, with their sessions in progress."""
-        synced, shown = self._synced(moment_seconds), []
-        for charger in self._chargers:
-            live, started = None, charger.started(moment_seconds)
-            if started and moment_seconds < _ENDED(started[-1]):
-                kwh = _wh_at(started[-1], synced) // WH_PER_HUNDREDTH
-                live = LiveSession(started[-1].id, started[-1].started_at_seconds, kwh, started[-1].id_tag)
-            shown.append(
-                msgspec.structs.replace(
-                    charger.record,
-                    status=charger.busy_status if live else "online",
-                    charging=live is not None,
-                    session=live,
-                    meter_wh=charger.first_meter_wh + sum(_wh_at(session, synced) for session in started),
-                    meter_at_seconds=synced,
-                )
-            )
-        return shown
+    def chargers_at(self, moment_seconds: float) -> list[Json]:
+        """Return the chargers of ``/chargers`` at a moment, with their sessions in progress."""
+        return [charger.shown(moment_seconds) for charger in self._chargers]
 
-    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
-        """Return sessions at a moment, newest first; all, or those at some positions."""
+    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Json]:
+        """Return sessions of ``/sessions`` at a moment, newest first; all, or those at some positions."""
         live = [session for charger in self._chargers for session in charger.started(moment_seconds)]
-        started = sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
-        return [self._seen(session, moment_seconds) for session in started[page]]
-
-    def _synced(self, moment_seconds: float) -> int:
-        """Return when the vendor last received the readings of the chargers."""
-        step = self._scenario.sync_s
-        return math.floor(moment_seconds) // step * step
-
-    def _seen(self, session: Session, moment_seconds: float) -> Session:
-        """Return a session as the API shows it at a moment."""
-        if moment_seconds < _ENDED(session):
-            so_far = _wh_at(session, self._synced(moment_seconds)) // WH_PER_HUNDREDTH
-            return msgspec.structs.replace(
-                session, ended_at_seconds=None, kwh_hundredths=so_far, credits_hundredths=None, status="charging"
-            )
-        if moment_seconds < _ENDED(session) + self._scenario.credits_delay_s:
-            return msgspec.structs.replace(session, credits_hundredths=None)
-        return session
+        started = sorted(live, key=_NEWEST_FIRST, reverse=True) + self._history
+        return [session.shown(moment_seconds) for session in started[page]]
 
 
-def _wh_at(session: Session, moment_seconds: int) -> int:
-    """Return the energy of a planned session until a moment, in Wh; it grows evenly."""
-    start: int = _STARTED(session)
-    end: int = _ENDED(session)
-    wh = (session.kwh_hundredths or 0) * WH_PER_HUNDREDTH
-    return wh * (min(max(moment_seconds, start), end) - start) // (end - start)
+def timestamp(seconds: float) -> str:
+    """Return ``YYYY-MM-DDTHH:MM:SSZ``, as the API normally writes it."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -72,7 +72,7 @@ def test_fifty_kills(tmp_path):
     household, counters = Household(Scenario(history_sessions=1500, **pace)), Counters(port)
 
     def charged():
-        return sum(session.kwh_hundredths for session in household.sessions_at(household.clock())) / 100
+        return round(sum(session["kwh"] for session in household.sessions_at(household.clock())), 2)
 
     def arrivals():
         paths = ("/chargers", "/energy")

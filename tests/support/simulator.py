@@ -2,13 +2,17 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from support.parsing import parse_chargers, parse_sessions
 
+from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.session import Session
 from joulo_exporter.simulator import BASE_PATH, Household, Scenario, SimulatedApi, serve
 
 Served = TypeVar("Served")
@@ -35,6 +39,17 @@ def recorded(running: SimulatedApi) -> list[SeenRequest]:
 
     running.handle = handle_recorded
     return seen
+
+
+def chargers_of(household: Household, moment_seconds: float) -> list[Charger]:
+    """Return the chargers of a household at a moment, as the exporter reads them."""
+    return list(parse_chargers(json.dumps({"chargers": household.chargers_at(moment_seconds)}).encode()).content)
+
+
+def sessions_of(household: Household, moment_seconds: float) -> list[Session]:
+    """Return all sessions of a household at a moment, as the exporter reads them."""
+    body = json.dumps({"sessions": household.sessions_at(moment_seconds)})
+    return list(parse_sessions(body.encode()).content.sessions)
 
 
 @contextlib.contextmanager
