@@ -138,7 +138,7 @@ async def _outcomes(
 ) -> AsyncIterator[tuple[str, str]]:
     """Yield name and outcome of each endpoint, after asking those that are due."""
     records, walk = poller.ledger.load()
-    for state in poller.endpoints:
+    for state in poller.endpoints.values():
         state.restore(records.get(state.name) or recorded.get(state.name), walk)
         left_s = state.due_mono_s - poller.clock.monotonic()
         if may_ask and left_s <= 0:

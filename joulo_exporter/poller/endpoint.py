@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -32,11 +31,7 @@ from joulo_exporter.api.client import (
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
-from joulo_exporter.errors import (
-    ApiError,
-    ApiRefusalError,
-    LedgerError,
-)
+from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
 from joulo_exporter.ledger import (
     PAGE_SIZE,
     PUBLIC_ACCOUNT,
@@ -78,23 +73,6 @@ _REFUSAL = re.compile(r"\S+: 40[13], ")
 
 _MOST_UNKNOWN = 64
 """Most names of unknown fields that are counted, and letters of one that are logged: they come from outside."""
-
-
-def pause_after_failure(
-    interval_s: float, failures: int, fraction: float, retry_after_s: float | None = None
-) -> float:
-    """Return the seconds from a request that failed to the next one: exponential, bounded, with jitter.
-
-    Args:
-        interval_s: the endpoint's interval, which is the lower bound.
-        failures: failures in a row, at least 1; after the first, the pause is the interval.
-        fraction: a random number in [0, 1) for the jitter.
-        retry_after_s: the seconds of ``Retry-After``, if the API sent it.
-    """
-    doublings = min(max(failures, 1) - 1, 20)
-    back_off = max(interval_s, min(interval_s * 2.0**doublings, LONGEST_BACK_OFF_S))
-    obeyed_s = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
-    return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), obeyed_s)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -236,7 +214,7 @@ class EndpointState:
         """Return the least time from one request to the next, in seconds."""
         return self._regular_interval_s
 
-    def page(self, now_seconds: float) -> Walk | None:  # noqa: ARG002
+    def page(self) -> Walk | None:
         """Choose no page: the endpoint has none."""
         return None
 
@@ -296,13 +274,12 @@ class EndpointState:
         self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._regular_interval_s
         if _refuses_token(error):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
-        is_refused = isinstance(error, ApiRefusalError) and error.status != HTTPStatus.UNAUTHORIZED
+        is_refused = isinstance(error, ApiRefusalError) and error.code != "401"
         unavailable = is_refused and self.endpoint in OPTIONAL_ENDPOINTS
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)
-        retry_after_s = error.retry_after_s
-        if retry_after_s is not None:
-            retry_after_s += self.clock.monotonic() - asked_mono_s
+        since_request_s = self.clock.monotonic() - asked_mono_s
+        retry_after_s = 0.0 if error.retry_after_s is None else error.retry_after_s + since_request_s
         self._back_off(asked_mono_s, interval_s, retry_after_s)
         if unavailable:
             self._note(up=False, error=str(error))
@@ -324,9 +301,13 @@ class EndpointState:
         else:
             self._fail("error", "internal error", "internal", "internal error; see the log", err=error)
 
-    def _back_off(self, since_mono_s: float, interval_s: float, retry_after_s: float | None = None) -> None:
+    def _back_off(self, since_mono_s: float, interval_s: float, retry_after_s: float = 0.0) -> None:
+        """Wait for the interval, doubled with each further failure in a row, and as long as the API asks for."""
         failures = self.pause.failures + 1
-        length_s = pause_after_failure(interval_s, failures, self.fraction(), retry_after_s)
+        doubled_s = interval_s * 2.0 ** min(failures - 1, 20)
+        back_off_s = max(interval_s, min(doubled_s, LONGEST_BACK_OFF_S))
+        jittered_s = back_off_s * (1 + FAILURE_JITTER_SHARE * self.fraction())
+        length_s = max(jittered_s, min(retry_after_s, LONGEST_RETRY_AFTER_S))
         self._wait_for(Pause(since_mono_s, length_s, failures))
 
     def _fail(self, level: Level, message: str, reason: str, shown: str, err: object = None) -> None:
@@ -394,14 +375,10 @@ class SessionsState(EndpointState):
         """Return the pause between two pages while there are pages to read, else the configured interval."""
         return self._regular_interval_s if self.walk.offset is None else self.plan.config.history.page_interval_s
 
-    def page(self, now_seconds: float) -> Walk:
+    def page(self) -> Walk:
         """Choose the page to ask for now."""
-        return next_page(
-            self.walk,
-            now_seconds,
-            interval_s=self._regular_interval_s,
-            resync_interval_s=self.plan.config.history.resync_interval_s,
-        )
+        interval_s, resync_s = self._regular_interval_s, self.plan.config.history.resync_interval_s
+        return next_page(self.walk, self.requested_at_seconds, interval_s=interval_s, resync_interval_s=resync_s)
 
     async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[SessionPage]:
         """Ask for the page that was chosen, which the ledger has noted."""
@@ -439,7 +416,7 @@ def account_endpoints(
 
 
 def _refuses_token(error: ApiError) -> bool:
-    return isinstance(error, ApiRefusalError) and error.status != HTTPStatus.NOT_FOUND
+    return isinstance(error, ApiRefusalError) and error.code != "404"
 
 
 def _counted(counts: Mapping[str, int], more: Iterable[str]) -> Mapping[str, int]:

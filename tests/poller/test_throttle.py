@@ -13,7 +13,7 @@ from support.fake_clock import START_S, FakeClock
 from support.poller_rig import CONFIG, PLAN
 
 from joulo_exporter.accounts import first_delays
-from joulo_exporter.errors import ApiTimeoutError
+from joulo_exporter.errors import ApiStatusError, ApiTimeoutError
 from joulo_exporter.ledger import EndpointRecord, Pause, Walk
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.endpoint import (
@@ -22,7 +22,6 @@ from joulo_exporter.poller.endpoint import (
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
     account_endpoints,
-    pause_after_failure,
 )
 
 intervals = st.floats(0.01, 1e6)
@@ -35,10 +34,15 @@ failures = st.integers(0, 10_000)
 def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeyed(
     interval_s, count, fraction, asked
 ):
-    pause_s = pause_after_failure(interval_s, count, fraction, asked)
-    assert pause_s >= max(interval_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
-    longest_s = max(interval_s, LONGEST_BACK_OFF_S) * (1 + FAILURE_JITTER_SHARE)
-    assert pause_s <= max(longest_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
+    config = replace(CONFIG, intervals=dict.fromkeys(CONFIG.intervals, interval_s))
+    state = account_endpoints(replace(PLAN, config=config), FakeClock(), lambda: fraction)[0]
+    state.restore(EndpointRecord(pause=Pause(START_S, 0.0, count)), Walk())
+    state.requested()
+    state.failed(ApiStatusError("429", status=429, retry_after_s=asked))
+    assert state.pause.failures == count + 1
+    pause_s, asked_s = state.pause.length_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S)
+    assert pause_s >= max(interval_s, asked_s)
+    assert pause_s <= max(max(interval_s, LONGEST_BACK_OFF_S) * (1 + FAILURE_JITTER_SHARE), asked_s)
 
 
 @given(requested=moments, now=moments, length_s=st.floats(0, 1e6), count=failures, interval_s=intervals)
