@@ -62,8 +62,6 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Shortest and longest pause between two sessions on a charger."""
     credits_delay_s: float = 20
     """Time from a session's end to its ERE credits."""
-    sync_s: int = 5
-    """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
     time_lapse: float = 1
     """Factor by which energy arrives faster than the car's power would bring it."""
 
@@ -91,18 +89,18 @@ class Session(NamedTuple):
     wh: int
     """Energy at the end, in whole hundredths of a kWh."""
 
-    def wh_at(self, moment_seconds: int) -> int:
-        """Return the energy until a moment."""
-        return self.wh * (min(max(moment_seconds, self.start), self.end) - self.start) // (self.end - self.start)
+    def wh_at(self, moment_seconds: float) -> int:
+        """Return the energy until a moment after the start; it changes with each whole second."""
+        return self.wh * (min(int(moment_seconds), self.end) - self.start) // (self.end - self.start)
 
-    def kwh_at(self, moment_seconds: int) -> float:
+    def kwh_at(self, moment_seconds: float) -> float:
         """Return the energy until a moment, cut to two decimals as the API does it."""
         return self.wh_at(moment_seconds) // 10 / 100
 
     def shown(self, moment_seconds: float) -> Json:
         """Return the session as ``/sessions`` lists it at a moment: without energy, it never has credits."""
         has_ended, certified = moment_seconds >= self.end, self.charger.fixed["mid_certified"]
-        kwh = self.kwh_at(self.end if has_ended else self.charger.synced(moment_seconds))
+        kwh = self.kwh_at(moment_seconds)
         has_credits = certified and kwh and moment_seconds >= self.end + self.charger.scenario.credits_delay_s
         return {
             "id": self.id,
@@ -142,21 +140,19 @@ class SimulatedCharger:
         """The meter reading at the start."""
         self.sessions_per_day = 0.45 if index == 0 else 0.2
         self._own_car = CARS[index % len(CARS)]
-        self._plan = self._planned(start_seconds, begins_charging=index == 0)
+        # On the driveway a session is in progress; elsewhere one comes after a pause.
+        first_s = -scenario.session_s[0] / 2 if index == 0 else scenario.pause_s[1]
+        self._plan = self._planned(start_seconds + math.floor(first_s))
         self._sessions: list[Session] = []
-
-    def synced(self, moment_seconds: float) -> int:
-        """Return when the vendor last received the readings of the charger."""
-        return math.floor(moment_seconds) // self.scenario.sync_s * self.scenario.sync_s
 
     def shown(self, moment_seconds: float) -> Json:
         """Return the charger as ``/chargers`` shows it at a moment; what it does not have is absent."""
-        synced, started = self.synced(moment_seconds), self.started(moment_seconds)
+        started = self.started(moment_seconds)
         fields = {
             "status": "online",
             "is_charging": False,
-            "latest_meter_wh": self._first_meter_wh + sum(session.wh_at(synced) for session in started),
-            "meter_updated_at": timestamp(synced),
+            "latest_meter_wh": self._first_meter_wh + sum(session.wh_at(moment_seconds) for session in started),
+            "meter_updated_at": timestamp(moment_seconds),
         }
         if started and moment_seconds < started[-1].end:
             live = started[-1]
@@ -164,7 +160,7 @@ class SimulatedCharger:
             fields["current_session"] = {
                 "id": live.id,
                 "started_at": timestamp(live.start),
-                "kwh_so_far": live.kwh_at(synced),
+                "kwh_so_far": live.kwh_at(moment_seconds),
                 "id_tag": live.id_tag,
             }
         return self.fixed | fields
@@ -175,20 +171,14 @@ class SimulatedCharger:
             self._sessions.append(next(self._plan))
         return self._sessions[: bisect_right(self._sessions, moment_seconds, key=attrgetter("start"))]
 
-    def _planned(self, start_seconds: int, *, begins_charging: bool) -> Iterator[Session]:
-        """Yield the sessions from the start on, without end; the first one is in progress, or follows a pause."""
-        pace, numbers, start = self.scenario, self._numbers("live"), start_seconds
+    def _planned(self, start: int) -> Iterator[Session]:
+        """Yield sessions without end, the first one at the start."""
+        pace, numbers = self.scenario, self._numbers("planned")
         while True:
-            duration_s = max(1, round(numbers.uniform(*pace.session_s)))
-            if begins_charging:
-                start -= int(duration_s * (0.3 + 0.3 * numbers.random()))
-                begins_charging = False
-            else:
-                start += round(numbers.uniform(*pace.pause_s))
-            car = self._drawn_car(numbers)
+            duration_s, car = max(1, round(numbers.uniform(*pace.session_s))), self._drawn_car(numbers)
             kwh = car.power_kw * pace.time_lapse * duration_s / _HOUR_S
             yield self._session(car, numbers, start, duration_s, kwh)
-            start += duration_s
+            start += duration_s + round(numbers.uniform(*pace.pause_s))
 
     def past(self, begin: float, end: float, count: int) -> Iterator[Session]:
         """Yield so many sessions between two moments, one in each of as many equal slots, oldest first."""

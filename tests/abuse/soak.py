@@ -75,7 +75,7 @@ class World:
         self.port = free_port()
         self.counters = Counters(self.port)
         scenario = Scenario(
-            seed=number, session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1, sync_s=1,
+            seed=number, session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1,
             time_lapse=20, chargers=draw.randint(1, 6), history_sessions=draw.choice((0, 1, 99, 100, 101, 700)),
         )  # fmt: skip
         self.household = LaggingHousehold(scenario)

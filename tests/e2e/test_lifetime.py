@@ -68,7 +68,7 @@ def total(seen):
 
 def test_fifty_kills(tmp_path):
     numbers, port = random.Random(7), free_port()
-    pace = {"session_s": (4, 6), "pause_s": (1, 2), "credits_delay_s": 1, "sync_s": 1, "time_lapse": 40}
+    pace = {"session_s": (4, 6), "pause_s": (1, 2), "credits_delay_s": 1, "time_lapse": 40}
     household, counters = Household(Scenario(history_sessions=1500, **pace)), Counters(port)
 
     def charged():

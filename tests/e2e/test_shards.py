@@ -22,7 +22,7 @@ COUNTERS = ("joulo_total_kwh", "joulo_ere_credits_total", "joulo_sessions_total"
 @contextlib.contextmanager
 def households(folder):
     """Serve a household for each account behind one address, as the API does; yield the URL."""
-    pace = {"session_s": (3, 4), "pause_s": (1, 1), "credits_delay_s": 1, "sync_s": 1}
+    pace = {"session_s": (3, 4), "pause_s": (1, 1), "credits_delay_s": 1}
     served = {
         f"Bearer {token}": SimulatedApi(
             Household(Scenario(seed=number, history_sessions=210 + number, **pace)),

@@ -24,7 +24,7 @@ from joulo_exporter.simulator.household import CARS, timestamp
 from joulo_exporter.simulator.server import position_json, price_json
 
 START = 1_781_800_000.25  # 2026-06-18T16:26:40Z
-SHORT = {"session_s": (4, 9), "pause_s": (0, 3), "credits_delay_s": 2, "sync_s": 1, "time_lapse": 400}
+SHORT = {"session_s": (4, 9), "pause_s": (0, 3), "credits_delay_s": 2, "time_lapse": 400}
 
 
 def household(seed=0, **scenario):
