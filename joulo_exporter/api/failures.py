@@ -37,8 +37,7 @@ _REFUSALS = (401, 403, 404)
 _MEANINGS = {
     401: "the API refuses the token: it is wrong, revoked or rotated, or quotes or blanks were copied with it; "
     "make a new one on joulo.nl",
-    403: "the token may not read this; give it the permission, or use another token; other endpoints may work "
-    "without it",
+    403: "the token may not read this, but maybe the other endpoints; give it the scope, or use another token",
     404: "there is no such endpoint; check api.url",
     407: "the proxy wants a user and password in api.proxy_url",
     429: "the API was asked too often, and will be left alone for a while; if this stays, look for other users of "
@@ -48,11 +47,11 @@ _REDIRECT = "a redirect, which is not followed because the token would travel wi
 _OUT_OF_ORDER = "the API, or a gateway in front of it, is out of order; it will be asked again"
 _OTHER_STATUS = "where 200 was expected; check api.url, and whether there is a newer exporter"
 
-_TEXT_KEYS = ("error", "message", "msg")  # the API's own, and those of gateways in front of it
+# The API's own, those of gateways in front of it, and the scope that a token of OAuth2 lacks.
+_TEXT_KEYS = ("error", "message", "msg", "required_scope")
 _READ_LENGTH = 1000
 _SHOWN_LENGTH = 80
 _TELLTALE_LENGTH = 8
-_SCOPE = re.compile(r"[A-Za-z0-9_.:/-]{1,40}")
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
@@ -69,17 +68,13 @@ def status_failure(
     if status in (*_REFUSALS, HTTPStatus.TOO_MANY_REQUESTS) and is_web_page(body):
         meaning = "with a web page, from a proxy or gateway in between; check api.url and the network"
         return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
-    said = _said(body)
     kind = ApiRefusalError if status in _REFUSALS else ApiStatusError
     meaning = _MEANINGS.get(status, _OTHER_STATUS)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         meaning = _OUT_OF_ORDER
     elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         meaning = _REDIRECT
-    scope = said.get("required_scope")
-    if isinstance(scope, str) and _SCOPE.fullmatch(scope) and not _gives_away(scope, token):
-        meaning = meaning.replace("the permission", f"the scope {scope}")
-    hint = safe_hint(said, token)
+    hint = safe_hint(_said(body), token)
     suffix = f"; it says: {hint}" if hint else ""
     return kind(f"{path}: {status}, {meaning}{suffix}", status=status, retry_after_s=retry_after_s)
 
@@ -174,7 +169,7 @@ def _detail(error: Exception) -> str:
 def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
     """Return at most 80 characters of what the API says; ``None`` when it repeats any part of the token."""
     texts = (said.get(key) for key in _TEXT_KEYS)
-    text = next((text for text in texts if isinstance(text, str) and text.strip()), "")[:_READ_LENGTH]
+    text = ": ".join(text for text in texts if isinstance(text, str) and text.strip())[:_READ_LENGTH]
     if _gives_away(text, token):
         return None
     printable = "".join(character if character.isprintable() else " " for character in text)

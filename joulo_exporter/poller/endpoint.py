@@ -218,9 +218,9 @@ class EndpointState:
         """Choose no page: the endpoint has none."""
         return None
 
-    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:  # noqa: ARG002
-        """Ask the endpoint."""
-        return await client.fetch(self.endpoint)
+    def query(self, page: Walk | None) -> Mapping[str, str] | None:  # noqa: ARG002
+        """Return the parameters of the request."""
+        return None
 
     def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
         """Serve the API response from now on."""
@@ -237,10 +237,13 @@ class EndpointState:
         """Return the pause since the last request as the ledger keeps it, by the wall clock."""
         return Pause(self.requested_at_seconds, self.pause.length_s, failures)
 
-    def observe_duration(self) -> None:
-        """Note that the request which went out last is over."""
-        duration_s = self.clock.monotonic() - self.pause.requested_at_seconds
-        self._note(durations=self.health.durations.observed(duration_s))
+    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:
+        """Ask the endpoint, for a page that the ledger has noted, and observe how long it takes."""
+        try:
+            return await client.fetch(self.endpoint, self.query(page))
+        finally:
+            duration_s = self.clock.monotonic() - self.pause.requested_at_seconds
+            self._note(durations=self.health.durations.observed(duration_s))
 
     def count_request(self, code: str) -> None:
         """Count a request by its outcome, once that is written down: a counter must not fall with a restart."""
@@ -380,11 +383,11 @@ class SessionsState(EndpointState):
         interval_s, resync_s = self._regular_interval_s, self.plan.config.history.resync_interval_s
         return next_page(self.walk, self.requested_at_seconds, interval_s=interval_s, resync_interval_s=resync_s)
 
-    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[SessionPage]:
-        """Ask for the page that was chosen, which the ledger has noted."""
+    def query(self, page: Walk | None) -> Mapping[str, str]:
+        """Go on with the walk that has chosen the page, and return the parameters of the page."""
         self.walk = page or self.walk
         self.record = partial(AccountLedger.record_page, asked=self.walk)
-        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.walk.asked_offset)})
+        return {"limit": str(PAGE_SIZE), "offset": str(self.walk.asked_offset)}
 
     def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
         """Go on from the walk after the page, and serve its estimate from now on."""

@@ -154,10 +154,7 @@ class Poller:
             await self.offload(self.ledger.begin_request, state.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested()
-            try:
-                response = await state.fetch(self.client, page)
-            finally:
-                state.observe_duration()
+            response = await state.fetch(self.client, page)
         outcome = await self._write(state.record, self.ledger, response, state.recorded_pause(failures=0))
         state.keep(response, outcome)
         state.succeeded(response)
