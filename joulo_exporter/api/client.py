@@ -28,7 +28,7 @@ from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
 from joulo_exporter.models.session import Energy, EreEstimate, parse_energy, parse_sessions
-from joulo_exporter.models.wire import ApiResponse, Plausibility
+from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility, read_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Endpoint:
     """The ``endpoint`` label of metrics, and the key in the configuration."""
     path: str
     """Follows the API's base URL."""
-    parse: Callable[[bytes, Plausibility], ApiResponse[Any]]
-    """Reads the body of an API response with status 200; raises ``ApiResponseError``."""
+    parse: Callable[[Fields], Any]
+    """Makes the content of an API response from its fields; raises ``ApiResponseError``."""
     kept: Any
     """Type of the part of an API response that the ledger keeps, to serve it after a restart."""
     public: bool = False
@@ -132,7 +132,7 @@ class JouloClient:
         # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
         body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
         plausibility = Plausibility(self.clock(), self.api.max_power_kw)
-        response = endpoint.parse(self._without_token(body), plausibility)
+        response = read_response(self._without_token(body), plausibility, endpoint.parse)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self.api)
         return response

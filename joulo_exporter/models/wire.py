@@ -279,12 +279,6 @@ class Fields:
             raise ApiResponseError(f"no record of the API response can be used; {fault}")
         return tuple(found.values())
 
-    def response(self, content: Record) -> ApiResponse[Record]:
-        """Return the whole API response, with ``content`` read from it."""
-        self._response.content = content
-        self._response.unknown_fields.update(self.unknown())
-        return self._response
-
     def unknown(self) -> Iterator[str]:
         """Yield the paths of the fields that were not read, in this object and in those within."""
         yield from (f"{self._path}{name}" for name in self._values if name not in self._read)
@@ -304,8 +298,12 @@ class Fields:
             return None
 
 
-def read_object(body: bytes, plausibility: Plausibility) -> Fields:
-    """Decode the JSON object of an API response; anything else is an ``ApiResponseError``."""
+def read_response(body: bytes, plausibility: Plausibility, parse: Callable[[Fields], Any]) -> ApiResponse[Any]:
+    """Return an API response, whose content ``parse`` makes of the fields of its JSON object.
+
+    Raises:
+        ApiResponseError: the body is no JSON object, or ``parse`` does not find in it what it is about.
+    """
     try:
         values = msgspec.json.decode(_without_lone_surrogates(body), type=_Object)
     except _JSON_ERRORS as error:
@@ -317,7 +315,11 @@ def read_object(body: bytes, plausibility: Plausibility) -> Fields:
         # Not chained: a UnicodeDecodeError holds the whole body.
         fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ApiResponseError(f"the API response is not what the API documents: {fault}") from None
-    return Fields(values, plausibility, ApiResponse(None))
+    response: ApiResponse[Any] = ApiResponse(None)
+    fields = Fields(values, plausibility, response)
+    response.content = parse(fields)
+    response.unknown_fields.update(fields.unknown())
+    return response
 
 
 def is_web_page(body: bytes) -> bool:
