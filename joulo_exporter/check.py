@@ -67,7 +67,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                 continue
             client = JouloClient(session, config.api, token=token)
             poller = _poller(Plan(config, account, token), client, database, offload)
-            known = recorded.get(account.name or "", {})
+            known = recorded.get(poller.plan.key, {})
             async for name, outcome in _outcomes(poller, known, may_ask=may_ask):
                 say(f"  {name:<9} {outcome}")
                 is_well = is_well and not outcome.startswith("FAULT")
@@ -138,16 +138,16 @@ async def _outcomes(
 ) -> AsyncIterator[tuple[str, str]]:
     """Yield name and outcome of each endpoint, after asking those that are due."""
     records, walk = poller.ledger.load()
-    for state in poller.endpoints.values():
-        state.restore(records.get(state.name) or recorded.get(state.name), walk)
-        left_s = state.due_mono_s - poller.clock.monotonic()
+    for name, state in poller.endpoints.items():
+        state.restore(records.get(name) or recorded.get(name), walk)
+        left_s = state.due_mono_s - poller.clock.monotonic() if may_ask else 0.0
         if may_ask and left_s <= 0:
             await poller.refresh(state)
         error = state.health.error
-        if may_ask and left_s > 0:
+        if left_s > 0:
             said = f"FAULT  a short time ago: {error}" if error else "later  was asked a short time ago"
-            yield state.name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
+            yield name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
         elif state.health.up is None:
-            yield state.name, "later  has not been asked yet"
+            yield name, "later  has not been asked yet"
         else:
-            yield state.name, f"FAULT  {error}" if error else "ok     the last request succeeded"
+            yield name, f"FAULT  {error}" if error else "ok     the last request succeeded"

@@ -249,13 +249,13 @@ class Fields:
         response = self._response
         path = "" if main else f"{self._path}{name}."
         key = attrgetter(key_name)
+        memory = {} if memory is None else memory
         found: dict[str, Record] = {}
         flawless: dict[int, Record] = {}
         items = self._decode(name, _RECORDS) or ()
         for position, item in enumerate(items):
-            digest = hash(bytes(item)) if memory is not None else 0
-            record = memory.get(digest) if memory is not None else None
-            flaws = len(response.malformed_fields)
+            digest, flaws = hash(bytes(item)), len(response.malformed_fields)
+            record = memory.get(digest)
             if record is None:
                 try:
                     fields = self._within(msgspec.json.decode(item, type=_Object), path)
@@ -271,9 +271,8 @@ class Fields:
                 flawless[digest] = record
             if found.setdefault(key(record), record) is not record:
                 response.malformed.append(f"record {position}: there is another one with its {key_name}")
-        if memory is not None:
-            memory.clear()
-            memory.update(flawless)
+        memory.clear()
+        memory.update(flawless)
         if main and self.flawed and not found:
             fault = [*response.malformed, *response.malformed_fields][0]
             raise ApiResponseError(f"no record of the API response can be used; {fault}")
