@@ -14,7 +14,7 @@ import uuid
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -39,8 +39,8 @@ _WINTER_EXTRA = 0.3
 _KWH_LEAST, _KWH_MOST, _KWH_USUAL = 5.0, 42.0, 14.0
 _EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S = 16 * _HOUR_S, 26 * _HOUR_S, 18 * _HOUR_S
 _ROOMY_SLOT_S = 1.2 * _DAY_S
-_GAP_S = 15
-"""Least time between a session of the history and the next one on its charger."""
+_OFTEN, _SELDOM = 0.45, 0.2
+"""Sessions a day on the first charger, and on each of the others."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,7 +138,6 @@ class SimulatedCharger:
         """The status while charging: both are seen in real API responses."""
         self._first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
         """The meter reading at the start."""
-        self.sessions_per_day = 0.45 if index == 0 else 0.2
         self._own_car = CARS[index % len(CARS)]
         # On the driveway a session is in progress; elsewhere one comes after a pause.
         first_s = -scenario.session_s[0] / 2 if index == 0 else scenario.pause_s[1]
@@ -185,7 +184,7 @@ class SimulatedCharger:
         numbers, slot_s = self._numbers("history"), (end - begin) / max(count, 1)
         starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
         for start, following in pairwise((*starts, math.floor(end))):
-            car, longest_s = self._drawn_car(numbers), max(1, following - start - _GAP_S)
+            car, longest_s = self._drawn_car(numbers), max(1, following - start)
             coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
             wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
             kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
@@ -247,21 +246,21 @@ class Household:
         self._history = self._past(start_seconds)
 
     def _past(self, start_seconds: int) -> list[Session]:
-        """Return the sessions before the start, newest first, shared out among the chargers by their use.
+        """Return the sessions before the start, newest first; the first charger is used most.
 
         The last one ends an hour or more before the start, so that none touches those after it.
         """
-        scenario, chargers = self._scenario, self._chargers
+        scenario, (first, *others) = self._scenario, self._chargers
         end = start_seconds - max(_HOUR_S, 2 * scenario.session_s[1])
         begin = end - scenario.history_days * _DAY_S
-        used = list(accumulate((charger.sessions_per_day for charger in chargers), initial=0.0))
+        per_day = _OFTEN + _SELDOM * len(others)
         total = scenario.history_sessions
         if total is None:
-            total = round(scenario.history_days * used[-1])
-        sessions: list[Session] = []
-        for charger, (before, after) in zip(chargers, pairwise(used), strict=True):
-            count = round(total * after / used[-1]) - round(total * before / used[-1])
-            sessions += charger.past(begin, end, count)
+            total = round(scenario.history_days * per_day)
+        seldom = int(total * _SELDOM / per_day)
+        sessions = list(first.past(begin, end, total - seldom * len(others)))
+        for charger in others:
+            sessions += charger.past(begin, end, seldom)
         return sorted(sessions, key=_NEWEST_FIRST, reverse=True)
 
     def chargers_at(self, moment_seconds: float) -> list[Json]:
