@@ -39,9 +39,10 @@ _EARLIEST_S = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 _MOST_RECORDS = 10_000  # a page has at most 100, but millions of empty ones fit into a few MiB
 _MOST_KWH = 1e6
 _NULL = b"null"
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+# JavaScript writes half of a surrogate pair where a text was cut in the middle of an emoji. JSON's grammar allows
+# it, msgspec does not; and a half in one nickname must not cost the whole API response.
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F]..(?<!\\u[dD][89abAB]..\\u[dD][c-fC-F]..))"
 )
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _Object = dict[str, msgspec.Raw]
@@ -304,7 +305,7 @@ def read_response(body: bytes, plausibility: Plausibility, parse: Callable[[Fiel
         ApiResponseError: the body is no JSON object, or ``parse`` does not find in it what it is about.
     """
     try:
-        values = msgspec.json.decode(_without_lone_surrogates(body), type=_Object)
+        values = msgspec.json.decode(_LONE_SURROGATE.sub(rb"\\ufffd", body), type=_Object)
     except _JSON_ERRORS as error:
         if is_web_page(body):
             raise ApiResponseError(
@@ -336,14 +337,3 @@ def unix_seconds(text: str) -> float:
             moment = datetime.fromisoformat(text.upper())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     raise ValueError("no ISO 8601 timestamp")
-
-
-def _without_lone_surrogates(body: bytes) -> bytes:
-    """Replace halves of surrogate pairs by U+FFFD, the replacement character.
-
-    JavaScript writes such a half where a text was cut in the middle of an emoji. JSON's grammar allows it, msgspec
-    does not; and a half in one nickname must not cost the whole API response.
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)
