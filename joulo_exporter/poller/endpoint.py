@@ -47,7 +47,6 @@ from joulo_exporter.ledger import (
 )
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.models.charger import parse_chargers
-from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.snapshot import EndpointHealth
 
@@ -139,7 +138,7 @@ class EndpointState:
         self.content: Any = None
         """Content of the last API response; ``None`` before the first one."""
         self.walk = Walk()
-        """Progress of reading the history; only ``SessionsState`` uses it."""
+        """Progress of reading the history; only the state of ``/sessions`` uses it."""
         self.health = EndpointHealth(self.name, self._regular_interval_s)
         """The state as snapshots show it."""
         self.pause = _NEVER
@@ -207,26 +206,20 @@ class EndpointState:
     def _note(self, **changes: object) -> None:
         self.health = replace(self.health, **changes)
 
-    # Overridden for /sessions ---------------------------------------------------------------------
-
     @property
     def interval_s(self) -> float:
-        """Return the least time from one request to the next, in seconds."""
-        return self._regular_interval_s
-
-    def page(self) -> Walk | None:
-        """Choose no page: the endpoint has none."""
-        return None
-
-    def query(self, page: Walk | None) -> Mapping[str, str] | None:  # noqa: ARG002
-        """Return the parameters of the request."""
-        return None
-
-    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
-        """Serve the API response from now on."""
-        self.content = response.content
+        """Return the least time from one request to the next: while there are pages to read, that between two."""
+        is_walking = self.endpoint is SESSIONS and self.walk.offset is not None
+        return self.plan.config.history.page_interval_s if is_walking else self._regular_interval_s
 
     # The course of a refresh ----------------------------------------------------------------------
+
+    def page(self) -> Walk | None:
+        """Choose the page to ask for now; ``None`` for an endpoint without pages, as all are but ``/sessions``."""
+        if self.endpoint is not SESSIONS:
+            return None
+        interval_s, resync_s = self._regular_interval_s, self.plan.config.history.resync_interval_s
+        return next_page(self.walk, self.requested_at_seconds, interval_s=interval_s, resync_interval_s=resync_s)
 
     def requested(self) -> None:
         """Note that a request goes out now; should its outcome never be noted, the pause is the interval."""
@@ -239,8 +232,12 @@ class EndpointState:
 
     async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:
         """Ask the endpoint, for a page that the ledger has noted, and observe how long it takes."""
+        query = None
+        if page is not None:
+            self.walk, self.record = page, partial(AccountLedger.record_page, asked=page)
+            query = {"limit": str(PAGE_SIZE), "offset": str(page.asked_offset)}
         try:
-            return await client.fetch(self.endpoint, self.query(page))
+            return await client.fetch(self.endpoint, query)
         finally:
             duration_s = self.clock.monotonic() - self.pause.requested_at_seconds
             self._note(durations=self.health.durations.observed(duration_s))
@@ -248,6 +245,11 @@ class EndpointState:
     def count_request(self, code: str) -> None:
         """Count a request by its outcome, once that is written down: a counter must not fall with a restart."""
         self._note(requests=_counted(self.health.requests, [code]))
+
+    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:
+        """Serve the API response from now on: of a page, its estimate, since the ledger has its sessions."""
+        self.walk = outcome.walk or self.walk
+        self.content = response.content.estimate if self.endpoint is SESSIONS else response.content
 
     def succeeded(self, response: ApiResponse[object]) -> None:
         """Note a refresh that succeeded, and the parts of the API response that could not be used."""
@@ -367,33 +369,6 @@ class EndpointState:
             event(_logger, "warn", message, **self._log_fields, **fields)
 
 
-class SessionsState(EndpointState):
-    """State of ``/sessions``: the newest page comes each interval, and older ones in between during a walk.
-
-    Its content is the estimate of the last page; the sessions themselves are in the ledger.
-    """
-
-    @property
-    def interval_s(self) -> float:
-        """Return the pause between two pages while there are pages to read, else the configured interval."""
-        return self._regular_interval_s if self.walk.offset is None else self.plan.config.history.page_interval_s
-
-    def page(self) -> Walk:
-        """Choose the page to ask for now."""
-        interval_s, resync_s = self._regular_interval_s, self.plan.config.history.resync_interval_s
-        return next_page(self.walk, self.requested_at_seconds, interval_s=interval_s, resync_interval_s=resync_s)
-
-    def query(self, page: Walk | None) -> Mapping[str, str]:
-        """Go on with the walk that has chosen the page, and return the parameters of the page."""
-        self.walk = page or self.walk
-        self.record = partial(AccountLedger.record_page, asked=self.walk)
-        return {"limit": str(PAGE_SIZE), "offset": str(self.walk.asked_offset)}
-
-    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
-        """Go on from the walk after the page, and serve its estimate from now on."""
-        self.walk, self.content = outcome.walk or self.walk, response.content.estimate
-
-
 def account_endpoints(
     plan: Plan, clock: SystemClock, fraction: Callable[[], float] = random.random
 ) -> list[EndpointState]:
@@ -412,7 +387,7 @@ def account_endpoints(
     chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
         EndpointState(chargers, AccountLedger.record_chargers, plan, clock, fraction),
-        SessionsState(SESSIONS, AccountLedger.record_page, plan, clock, fraction),
+        EndpointState(SESSIONS, AccountLedger.record_page, plan, clock, fraction),
         EndpointState(ENERGY, AccountLedger.record_energy, plan, clock, fraction),
         *optional,
     ]
