@@ -246,13 +246,10 @@ class EndpointState:
         """Count a request by its outcome, once that is written down: a counter must not fall with a restart."""
         self._note(requests=_counted(self.health.requests, [code]))
 
-    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:
-        """Serve the API response from now on: of a page, its estimate, since the ledger has its sessions."""
+    def succeeded(self, response: ApiResponse[Any], outcome: Outcome) -> None:
+        """Serve an API response that the ledger has, and note the parts of it that could not be used."""
         self.walk = outcome.walk or self.walk
         self.content = response.content.estimate if self.endpoint is SESSIONS else response.content
-
-    def succeeded(self, response: ApiResponse[object]) -> None:
-        """Note a refresh that succeeded, and the parts of the API response that could not be used."""
         if self._failure_log.failures:
             fields = self._log_fields | self._failure_log.succeeded(self.clock.monotonic())
             event(_logger, "info", "refresh works again", **fields)

@@ -156,8 +156,7 @@ class Poller:
             state.requested()
             response = await state.fetch(self.client, page)
         outcome = await self._write(state.record, self.ledger, response, state.recorded_pause(failures=0))
-        state.keep(response, outcome)
-        state.succeeded(response)
+        state.succeeded(response, outcome)
         if outcome.session_ended:
             self.endpoints[SESSIONS.name].bring_forward()
         if outcome.missing:

@@ -14,7 +14,8 @@ from support.poller_rig import CONFIG, PLAN
 
 from joulo_exporter.accounts import first_delays
 from joulo_exporter.errors import ApiStatusError, ApiTimeoutError
-from joulo_exporter.ledger import EndpointRecord, Pause, Walk
+from joulo_exporter.ledger import EndpointRecord, Outcome, Pause, Walk
+from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
@@ -65,7 +66,7 @@ ACCOUNTS = 5000
 HOUR_S = 3600.0
 DAY_BEFORE_S = START_S - 86_400.0
 MEAN_PER_S = ACCOUNTS * (1 / 60 + 1 / 600 + 1 / 3600)
-NOTHING = ApiResponse(())
+NOTHING = ApiResponse(SessionPage(()))
 
 
 def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], list[float]]:
@@ -82,7 +83,7 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
         moments[account, name].append(now_s)
         clock.move_to(now_s)
         state.requested()
-        state.succeeded(NOTHING)
+        state.succeeded(NOTHING, Outcome())
         heapq.heappush(due, (state.due_mono_s, account, name, state))
     return moments
 
@@ -123,7 +124,7 @@ def test_accounts_that_hang_leave_request_slots_for_the_others():
         clock.move_to(now_s)
         if account % 10:
             state.requested()
-            state.succeeded(NOTHING)
+            state.succeeded(NOTHING, Outcome())
         elif state not in asking:
             asking.add(state)
             state.requested()
