@@ -131,7 +131,8 @@ class Accounts:
     def ready(self) -> bool:
         """Return whether each endpoint of each account has been asked."""
         snapshots = list(self.exposition.snapshots())
-        return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
+        tried = (health.up is not None for snapshot in snapshots for health in snapshot.endpoints)
+        return len(snapshots) == len(self._running) and all(tried)
 
     @property
     def alive(self) -> bool:

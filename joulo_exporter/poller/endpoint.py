@@ -336,11 +336,6 @@ class EndpointState:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
         return self._expected_mono_s + self.plan.config.stale_after_s
 
-    @property
-    def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint
-        """Return the content of the last API response, if it may still be served as live."""
-        return self.content if self.clock.monotonic() < self.expires_mono_s else None
-
     # The log --------------------------------------------------------------------------------------
 
     def _log_faults(self, response: ApiResponse[object]) -> None:

@@ -263,8 +263,9 @@ class Poller:
         )
 
     def _fresh(self, endpoint: Endpoint) -> Any:  # noqa: ANN401 -- of the endpoint
+        """Return the content of the last API response, if it may still be served as live."""
         state = self.endpoints.get(endpoint.name)
-        return state and state.fresh_content
+        return state.content if state is not None and self.clock.monotonic() < state.expires_mono_s else None
 
 
 def _held(
