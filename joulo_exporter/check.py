@@ -45,11 +45,9 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     is_well = True
     recorded: dict[str, dict[str, EndpointRecord]] = {}
     tokens: dict[Secret | None, str] = {}
-    database, note, may_ask = _open_ledger(config.storage_path)
-    if note is not None:
-        say(note)
-        with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
-            recorded = {account: reader.endpoints(account) for account in reader.accounts}
+    database, may_ask = _open_ledger(config.storage_path, say)
+    with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
+        recorded = {account: reader.endpoints(account) for account in reader.accounts}
     offload = Batches(database)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(offload.close)
@@ -80,27 +78,28 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     return is_well
 
 
-def _open_ledger(folder: Path) -> tuple[Database, str | None, bool]:
+def _open_ledger(folder: Path, say: Callable[[str], None]) -> tuple[Database, bool]:
     """Open the ledger of a storage path; this process may be root's or a person's, not the exporter's user's.
 
     It makes no file that the exporter's user could not use: where there is no ledger yet, only the folder's owner
     makes it. SQLite gives the files that it adds to an existing ledger the same owner, even when root runs this.
 
     Returns:
-        The ledger; or, where it must not be written, one in memory, and a note with the reason and the remedy. And
-        whether anything may be asked: not while an exporter has the ledger.
+        The ledger; or, where it must not be written, one in memory, after a line with the reason and the remedy.
+        And whether anything may be asked: not while an exporter has the ledger.
     """
     try:
         _require_own(folder)
-        return Database(folder), None, True
+        return Database(folder), True
     except LedgerLockedError:
-        note = f"An exporter is running on {folder}: these are the outcomes of its last requests."
-        return Database(None), note, False
+        say(f"An exporter is running on {folder}: these are the outcomes of its last requests.")
+        return Database(None), False
     except LedgerVersionError as error:
-        return Database(None), f"Note: {error}.", True
+        say(f"Note: {error}.")
     except LedgerError as error:
         remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
-        return Database(None), f"Note: {error}: what is asked now is not written down; {remedy}.", True
+        say(f"Note: {error}: what is asked now is not written down; {remedy}.")
+    return Database(None), True
 
 
 def _require_own(folder: Path) -> None:
