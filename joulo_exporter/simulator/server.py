@@ -20,8 +20,8 @@ DEMO_TOKEN: Final = "joulo_demo"  # noqa: S105 (opens the simulator only)
 
 _FEE_PCT = 20
 _SETTLED = ("paid", "payable", "reserved")
-_SHARES = ({"unsold": 1.0}, {"payable": 0.6, "reserved": 0.4}, {"paid": 1.0})
-"""Shares of a quarter's credits by state: in the quarter itself, in the next one, and later."""
+_SHARES: Final[Sequence[Mapping[str, float]]] = ({}, {"payable": 0.6, "reserved": 0.4}, {"paid": 1.0})
+"""Shares of a quarter's credits that are sold, by status: in the quarter itself, in the next one, and later."""
 _DAY_S = 86_400.0
 _WEEK_S = 7 * _DAY_S
 
@@ -138,12 +138,12 @@ def position_json(sessions: Iterable[Json], moment_seconds: float) -> Json:
     def euros(amount: float) -> float:
         return round(amount * price * (100 - _FEE_PCT) / 100, 2)
 
-    quarters, sums = [], dict.fromkeys((*_SETTLED, "unsold"), 0.0)
+    quarters, settled = [], dict.fromkeys(_SETTLED, 0.0)
     for number, total in enumerate(earned):
         shares = _SHARES[min(running - number, 2)]
-        states = {state: round(total * shares.get(state, 0.0), 2) for state in sums}
-        sums = {state: round(amount + states[state], 2) for state, amount in sums.items()}
-        sold = sum(states[status] for status in _SETTLED)
+        by_status = {status: round(total * shares.get(status, 0.0), 2) for status in _SETTLED}
+        settled = {status: round(amount + by_status[status], 2) for status, amount in settled.items()}
+        sold = sum(by_status.values())
         quarters.append(
             {
                 "quarter": f"{year}-Q{number + 1}",
@@ -151,12 +151,13 @@ def position_json(sessions: Iterable[Json], moment_seconds: float) -> Json:
                 "ere": round(total, 2),
                 "price_per_ere": price,
                 "sold_ere": round(sold, 2),
-                "unsold_ere": states["unsold"],
+                "unsold_ere": round(total - sold, 2),
                 "realized_net_eur": euros(sold),
-                "net_eur_by_status": {status: euros(states[status]) for status in _SETTLED},
+                "net_eur_by_status": {status: euros(amount) for status, amount in by_status.items()},
             }
         )
-    earned_ere, realized_ere = sum(earned), sum(sums[status] for status in _SETTLED)
+    earned_ere, realized_ere = sum(earned), sum(settled.values())
+    unsold = earned_ere - realized_ere
     future = earned_ere / max(days, 1.0) * max(365.0 - days, 0.0)
     return {
         "compliance_year": year,
@@ -164,19 +165,15 @@ def position_json(sessions: Iterable[Json], moment_seconds: float) -> Json:
         "indicative_price_per_ere": price,
         "realized_avg_price": price if realized_ere else None,
         **{
-            status: {
-                "ere": sums[status],
-                "net_eur": euros(sums[status]),
-                "price_per_ere": price if sums[status] else None,
-            }
-            for status in _SETTLED
+            status: {"ere": amount, "net_eur": euros(amount), "price_per_ere": price if amount else None}
+            for status, amount in settled.items()
         },
         "unsold": {
-            "ere": round(sums["unsold"] + future, 2),
-            "ytd_ere": sums["unsold"],
+            "ere": round(unsold + future, 2),
+            "ytd_ere": round(unsold, 2),
             "future_ere": round(future, 2),
-            "forecast_net_eur": euros(sums["unsold"] + future),
-            "ytd_forecast_net_eur": euros(sums["unsold"]),
+            "forecast_net_eur": euros(unsold + future),
+            "ytd_forecast_net_eur": euros(unsold),
             "future_forecast_net_eur": euros(future),
         },
         "pending_ere": round(pending, 2),
