@@ -6,7 +6,6 @@ The meanings of statuses are those of the vendor's page on errors; gateways in f
 import os
 import re
 import ssl
-import sys
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -37,14 +36,16 @@ _REFUSALS = (401, 403, 404)
 _MEANINGS = {
     401: "the API refuses the token: it is wrong, revoked or rotated, or quotes or blanks were copied with it; "
     "make a new one on joulo.nl",
-    403: "the token may not read this, but maybe the other endpoints; give it the scope, or use another token",
+    403: "the token may not read this, though other endpoints may work; give it the scope, or use another token",
     404: "there is no such endpoint; check api.url",
     407: "the proxy wants a user and password in api.proxy_url",
     429: "the API was asked too often, and will be left alone for a while; if this stays, look for other users of "
     "the same token",
 }
-_REDIRECT = "a redirect, which is not followed because the token would travel with it; check api.url"
-_OUT_OF_ORDER = "the API, or a gateway in front of it, is out of order; it will be asked again"
+_MEANINGS_BY_HUNDRED = {
+    3: "a redirect, which is not followed because the token would travel with it; check api.url",
+    5: "the API, or a gateway in front of it, is out of order; it will be asked again",
+}
 _OTHER_STATUS = "where 200 was expected; check api.url, and whether there is a newer exporter"
 
 # The API's own, those of gateways in front of it, and the scope that a token of OAuth2 lacks.
@@ -69,11 +70,7 @@ def status_failure(
         meaning = "with a web page, from a proxy or gateway in between; check api.url and the network"
         return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
     kind = ApiRefusalError if status in _REFUSALS else ApiStatusError
-    meaning = _MEANINGS.get(status, _OTHER_STATUS)
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        meaning = _OUT_OF_ORDER
-    elif HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-        meaning = _REDIRECT
+    meaning = _MEANINGS.get(status) or _MEANINGS_BY_HUNDRED.get(status // 100, _OTHER_STATUS)
     hint = safe_hint(_said(body), token)
     suffix = f"; it says: {hint}" if hint else ""
     return kind(f"{path}: {status}, {meaning}{suffix}", status=status, retry_after_s=retry_after_s)
@@ -109,11 +106,11 @@ def transport_failure(error: Exception, api: ApiConfig) -> ApiError:
 def retry_after_seconds(header: str | None, now_s: float) -> float | None:
     """Return for how many seconds after ``now_s`` (Unix time) not to ask; 0 for a date that has passed.
 
-    However large, the number is finite; ``None`` where the header is missing or says nothing usable.
+    ``None`` where the header is missing or says nothing usable.
     """
     text = (header or "").strip()
     if _SECONDS.fullmatch(text):
-        return min(float(text), sys.float_info.max)
+        return float(text)
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, OverflowError):
