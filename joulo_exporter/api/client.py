@@ -129,10 +129,8 @@ class JouloClient:
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self.api.timeout_s
-        # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
-        body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
-        plausibility = Plausibility(self.clock(), self.api.max_power_kw)
-        response = read_response(self._without_token(body), plausibility, endpoint.parse)
+        body = self._without_token(await self._body(endpoint, params, deadline_s))
+        response = read_response(body, Plausibility(self.clock(), self.api.max_power_kw), endpoint.parse)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self.api)
         return response
@@ -193,4 +191,5 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise ApiResponseError(
                 f"the API response is larger than {limit_bytes // 2**20} MiB, far more than an account has"
             )
-    return bytes(body)
+    # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
+    return bytes(body).removeprefix(BOM_UTF8)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -324,7 +323,7 @@ def read_response(body: bytes, plausibility: Plausibility, parse: Callable[[Fiel
 
 def is_web_page(body: bytes) -> bool:
     """Return whether a body is HTML; the content type does not tell, since gateways mix up HTML and JSON."""
-    return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
+    return body[:64].lstrip().startswith(b"<")
 
 
 def unix_seconds(text: str) -> float:

@@ -172,7 +172,7 @@ class SimulatedCharger:
 
     def _planned(self, start: int) -> Iterator[Session]:
         """Yield sessions without end, the first one at the start."""
-        pace, numbers = self.scenario, self._numbers("planned")
+        pace, numbers = self.scenario, _stream(self.scenario.seed, "planned", self.fixed["id"])
         while True:
             duration_s, car = max(1, round(numbers.uniform(*pace.session_s))), self._drawn_car(numbers)
             kwh = car.power_kw * pace.time_lapse * duration_s / _HOUR_S
@@ -181,7 +181,7 @@ class SimulatedCharger:
 
     def past(self, begin: float, end: float, count: int) -> Iterator[Session]:
         """Yield so many sessions between two moments, one in each of as many equal slots, oldest first."""
-        numbers, slot_s = self._numbers("history"), (end - begin) / max(count, 1)
+        numbers, slot_s = _stream(self.scenario.seed, "history", self.fixed["id"]), (end - begin) / max(count, 1)
         starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
         for start, following in pairwise((*starts, math.floor(end))):
             car, longest_s = self._drawn_car(numbers), max(1, following - start)
@@ -197,9 +197,6 @@ class SimulatedCharger:
 
     def _session(self, car: Car, numbers: random.Random, start: int, duration_s: int, kwh: float) -> Session:
         return Session(_uuid(numbers), self, car.id_tag, start, start + duration_s, 10 * math.floor(kwh * 100))
-
-    def _numbers(self, purpose: str) -> random.Random:
-        return _stream(self.scenario.seed, purpose, self.fixed["id"])
 
 
 def _stream(seed: int, *names: object) -> random.Random:
