@@ -71,7 +71,7 @@ def status_failure(
         return ApiStatusError(f"{path}: {status} {meaning}", status=status, retry_after_s=retry_after_s)
     kind = ApiRefusalError if status in _REFUSALS else ApiStatusError
     meaning = _MEANINGS.get(status) or _MEANINGS_BY_HUNDRED.get(status // 100, _OTHER_STATUS)
-    hint = safe_hint(_said(body), token)
+    hint = safe_hint(body, token)
     suffix = f"; it says: {hint}" if hint else ""
     return kind(f"{path}: {status}, {meaning}{suffix}", status=status, retry_after_s=retry_after_s)
 
@@ -120,14 +120,6 @@ def retry_after_seconds(header: str | None, now_s: float) -> float | None:
     return max(0.0, moment.timestamp() - now_s)
 
 
-def _said(body: bytes) -> dict[str, object]:
-    """Return the JSON object of an error's body; an empty one where there is none."""
-    try:
-        return msgspec.json.decode(body, type=dict[str, object])
-    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-        return {}
-
-
 def _connection_message(error: Exception, host: str | None, api: ApiConfig) -> str:
     # If a proxy's name cannot be looked up, the error is no ClientProxyConnectionError, but has the proxy's host.
     to_proxy = isinstance(error, aiohttp.ClientProxyConnectionError) or (
@@ -163,8 +155,12 @@ def _detail(error: Exception) -> str:
     return " ".join((detail or type(error).__name__).split())[:_SHOWN_LENGTH]
 
 
-def safe_hint(said: Mapping[str, object], token: Secret | None) -> str | None:
+def safe_hint(body: bytes, token: Secret | None) -> str | None:
     """Return at most 80 characters of what the API says; ``None`` when it repeats any part of the token."""
+    try:
+        said = msgspec.json.decode(body, type=dict[str, object])
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return None
     texts = (said.get(key) for key in _TEXT_KEYS)
     text = ": ".join(text for text in texts if isinstance(text, str) and text.strip())[:_READ_LENGTH]
     if _gives_away(text, token):
