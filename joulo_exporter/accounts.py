@@ -131,8 +131,7 @@ class Accounts:
     def ready(self) -> bool:
         """Return whether each endpoint of each account has been asked."""
         snapshots = list(self.exposition.snapshots())
-        tried = (health.up is not None for snapshot in snapshots for health in snapshot.endpoints)
-        return len(snapshots) == len(self._running) and all(tried)
+        return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
 
     @property
     def alive(self) -> bool:

@@ -89,6 +89,11 @@ class Snapshot(msgspec.Struct, frozen=True, gc=False):
     public: bool = False
     """Whether this is no account, but the public price feed."""
 
+    @property
+    def tried(self) -> bool:
+        """Return whether each endpoint has been asked."""
+        return all(health.up is not None for health in self.endpoints)
+
 
 def live_chargers(chargers: Iterable[Charger], book: Book, tags: Tags) -> tuple[LiveCharger, ...]:
     """Return the chargers of the last API response that have a label, with what the ledger adds to them."""
