@@ -25,8 +25,7 @@ def households(folder):
     pace = {"session_s": (3, 4), "pause_s": (1, 1), "credits_delay_s": 1}
     served = {
         f"Bearer {token}": SimulatedApi(
-            Household(Scenario(seed=number, history_sessions=210 + number, **pace)),
-            {token},
+            Household(Scenario(seed=number, history_sessions=210 + number, **pace)), {token}
         )
         for number, token in enumerate(TOKENS.values())
     }
