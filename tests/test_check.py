@@ -95,8 +95,8 @@ def test_a_token_of_two_accounts_is_asked_with_once(check):
         ({"status": 401, "payload": {"error": "Missing or invalid API token"}},
          f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: Missing or invalid API token"),
         ({"status": 403, "payload": {"error": "Insufficient scope", "required_scope": "chargers:read"}},
-         ("/chargers: 403, the token may not read this; give it the scope chargers:read, or use another token; "
-         "it says: Insufficient scope; the other endpoints work without it")),
+         ("/chargers: 403, the token may not read this, though other endpoints may work; give it the scope, or "
+         "use another token; it says: Insufficient scope: chargers:read")),
         ({"exception": TimeoutError()},
          "no complete response from 127.0.0.1 within 10 s; check the network, or raise api.timeout"),
     ],

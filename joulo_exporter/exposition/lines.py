@@ -39,7 +39,7 @@ class FamilyLines:
         for given, value in samples:
             values = in_order(given + named)
             if isinstance(value, Durations):
-                for figure in (*value.buckets, value.count, value.count, value.sum_s):  # as ``series_of`` has them
+                for figure in (*value.buckets, value.buckets[-1], value.sum_s):  # as ``series_of`` has them
                     texts += values
                     texts.append(_written(figure))
             else:

@@ -55,10 +55,9 @@ def series_of(value: Value) -> Iterable[tuple[str, dict[str, str], float]]:
     if not isinstance(value, Durations):
         yield "", {}, value
         return
-    bounds = (*map(number, DURATION_BOUNDS_S), "+Inf")
-    for bound, count in zip(bounds, (*value.buckets, value.count), strict=True):
-        yield "_bucket", {"le": bound}, count
-    yield "_count", {}, value.count
+    for bound, count in zip(DURATION_BOUNDS_S, value.buckets, strict=True):
+        yield "_bucket", {"le": number(bound)}, count
+    yield "_count", {}, value.buckets[-1]
     yield "_sum", {}, value.sum_s
 
 

@@ -8,6 +8,7 @@ import pytest
 from support.command_line import run
 from support.exposition import timed_samples_of
 from support.ledger_rig import LedgerRig, written
+from support.simulator import chargers_of, sessions_of
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, JouloClient, open_session
 from joulo_exporter.cli.commands import invitation, simulated_household
@@ -78,7 +79,7 @@ async def test_a_folder_that_is_no_demos_or_cannot_be_written_is_refused(tmp_pat
 async def test_the_reports_take_its_configuration_with_vehicles_and_tariffs(tmp_path, capsys):
     async with demo(tmp_path) as config:
         household, now = Household(start_seconds=int((tmp_path / "demo-start").read_text())), time.time()
-        chargers, sessions = household.chargers_at(now), household.sessions_at(now)
+        chargers, sessions = chargers_of(household, now), sessions_of(household, now)
         written(tmp_path, *sessions, chargers=chargers, now_seconds=now, vehicles=config.tags.vehicles)
 
     status, out, err = run(capsys, "statement", f"--config.file={tmp_path / 'demo.yml'}", "--format=json")

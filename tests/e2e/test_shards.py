@@ -11,7 +11,7 @@ from support.simulator import in_thread, simulator
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import DEMO_TOKEN as TOKEN
-from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator import Household, Scenario, SimulatedApi, serve
 
 pytestmark = pytest.mark.e2e
 
@@ -23,11 +23,10 @@ COUNTERS = ("joulo_total_kwh", "joulo_ere_credits_total", "joulo_sessions_total"
 @contextlib.contextmanager
 def households(folder):
     """Serve a household for each account behind one address, as the API does; yield the URL."""
-    cadence = Cadence(session_s=(3, 4), pause_s=(1, 1), credits_delay_s=1, sync_s=1)
+    pace = {"session_s": (3, 4), "pause_s": (1, 1), "credits_delay_s": 1}
     served = {
         f"Bearer {token}": SimulatedApi(
-            Household(Scenario(seed=number, history_sessions=210 + number, cadence=cadence)),
-            {token},
+            Household(Scenario(seed=number, history_sessions=210 + number, **pace)), {token}
         )
         for number, token in enumerate(TOKENS.values())
     }

@@ -41,7 +41,7 @@ async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, c
     async with at_work(tmp_path) as rig:
         if method == "record_failure":
             rig.api.answers["chargers"] = OUTAGE
-        state = rig.poller._endpoints["chargers"]
+        state = rig.poller.endpoints["chargers"]
         with monkeypatch.context() as broken:
             broken.setattr(
                 *((state, "record") if method == "record_chargers" else (rig.ledger, method)), raising(error)

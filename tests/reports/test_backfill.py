@@ -19,6 +19,7 @@ from support.exposition import timed_samples_of
 from support.grafana import Prometheus, Viewer
 from support.ledger_rig import finished, history_of, live, written
 from support.processes import DATABASES, query
+from support.simulator import chargers_of, sessions_of
 
 from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.metrics import FAMILIES
@@ -194,7 +195,7 @@ def test_samples_are_few_and_at_full_hours_while_nothing_changes(printed_at):
 def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account):
     vehicles = {normal_tag("04A1B2C3D4E580"): "tesla"}
     household, now = Household(Scenario(history_days=60)), time.time()
-    chargers, sessions = household.chargers_at(now), household.sessions_at(now)
+    chargers, sessions = chargers_of(household, now), sessions_of(household, now)
     known = {"now_seconds": now, "name": account or "", "vehicles": vehicles}
     book = written(tmp_path, *sessions, chargers=chargers, **known)
     accounts = f"accounts: [{{name: {account}, token_env: JOULO_TOKEN}}]\n" if account else ""

@@ -96,5 +96,5 @@ def _health(chance: random.Random, name: str, interval_s: float, requests: int, 
     return EndpointHealth(
         endpoint=name, interval_s=interval_s, up=True, requests={"200": requests, "503": 2},
         succeeded_at_seconds=START_S + 60.0 * refreshed + chance.randrange(60_000) / 1000,
-        durations=Durations((*buckets, requests, requests), requests, requests * 0.2137),
+        durations=Durations((*buckets, *[requests] * 3), requests * 0.2137),
     )  # fmt: skip
