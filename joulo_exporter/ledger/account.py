@@ -1,8 +1,7 @@
 """The ledger of one account: each method is one transaction."""
 
 import contextlib
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import asdict, astuple, replace
@@ -163,13 +162,9 @@ class AccountLedger:
         self._announced: frozenset[str] | None = None
         """Sessions that an earlier process with a fast clock has announced; ``None`` before the first book."""
         with database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO accounts (name) VALUES (?) "
-                "ON CONFLICT (name) DO UPDATE SET configured = 1 WHERE configured = 0",
-                (name,),
-            )
+            connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
-            chargers = self._chargers(AccountTables(connection, self._account))
+            chargers = Chargers(AccountTables(connection, self._account), configured_labels)
             chargers.apply_configured_labels()
             chargers.take_over()
 
@@ -184,7 +179,7 @@ class AccountLedger:
         The pause holds even if no outcome is ever noted. ``walk`` has the page of ``/sessions`` that is asked for.
         """
         with self._tables() as tables:
-            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
+            tables.put("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
             if walk is not None:
                 history.save_walk(tables, walk)
 
@@ -192,8 +187,8 @@ class AccountLedger:
         """Note a failed request and its error, and count it by code; the last good API response stays."""
         with self._tables() as tables:
             failed = {"up": 0, "error": str(error)[:_LONGEST_ERROR]}
-            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
-            tables.add("requests", {"endpoint": endpoint, "code": error.code}, count=1)
+            tables.put("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
+            tables.put("requests", {"endpoint": endpoint, "code": error.code}, count=1)
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
@@ -204,7 +199,7 @@ class AccountLedger:
             marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
             linked = (response.malformed, [(each.id, each.slug, each.nickname) for each in response.content])
-            session_ended, changed = self._chargers(tables).record(
+            session_ended, changed = Chargers(tables, self._labels).record(
                 response, now_seconds, as_before=book is not None and linked == self._linked
             )
             record_meters(tables, response.content, now_seconds, self._max_power_kw, meters, marks)
@@ -218,13 +213,13 @@ class AccountLedger:
         book, self._book = self._book, None
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
-            rows_written = tables.rows_written
+            written_before = tables.connection.total_changes
             walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
-            chargers = self._chargers(tables)
+            chargers = Chargers(tables, self._labels)
             if asked.asked_offset == 0:
                 chargers.withdraw_moved(response.content)
             chargers.take_over()
-            is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
+            is_unchanged = tables.connection.total_changes == written_before  # most pages bring nothing new
             if walk.offset is None and chargers.take_due_walk():
                 walk = history.new_walk(walk, now_seconds, full=True)
             history.save_walk(tables, walk)
@@ -270,7 +265,7 @@ class AccountLedger:
                     continue
                 name = labels.get(key) or key.rpartition("/")[0] or key
                 falls.append(SettledCounter(series, name, mark, truth))
-                tables.put("marks", series=series, key=key, value=truth)
+                tables.put("marks", {"series": series, "key": key}, {"value": truth})
         return falls
 
     def move_moments(self, jump: ClockJump) -> Walk:
@@ -300,7 +295,7 @@ class AccountLedger:
             self._book = None
         with self._tables() as tables:
             if name_unlinked and self._book is None:
-                self._chargers(tables).pin_unlinked()
+                Chargers(tables, self._labels).pin_unlinked()
             if self._announced is None:
                 self._announced = news_after(tables, now_seconds)
             book = read_book(
@@ -315,9 +310,6 @@ class AccountLedger:
     def _tables(self) -> Iterator[AccountTables]:
         with self._database.transaction() as connection:
             yield AccountTables(connection, self._account)
-
-    def _chargers(self, tables: AccountTables) -> Chargers:
-        return Chargers(tables, self._labels)
 
     def _believe(self, tables: AccountTables, energy: Energy, now_seconds: float) -> None:
         """Raise the marks to those totals of an API response that are believed, before the response is noted.
@@ -354,12 +346,12 @@ class AccountLedger:
                 0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
             )
             confirmations = confirmations + 1 if goes_on else 0
-            waiting: dict[str, object] = {"value": value, "at": now_seconds, "confirmations": confirmations}
+            waiting = {"value": value, "at": now_seconds, "confirmations": confirmations}
             if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
                 believed[key] = value
                 risen_at = now_seconds if value > mark or key not in known else risen_at
                 waiting = {"value": None, "at": None, "confirmations": 0}
-            tables.put("candidates", series=key[0], key=key[1], risen_at=risen_at, **waiting)
+            tables.put("candidates", {"series": key[0], "key": key[1]}, {"risen_at": risen_at, **waiting})
         raise_marks(tables, believed)
 
     def _save_success(
@@ -370,15 +362,10 @@ class AccountLedger:
         ``kept`` is the part of the response that is served again after a restart.
         """
         succeeded = {"up": 1, "error": None, "succeeded_at": pause.requested_at_seconds}
-        tables.add(
-            "endpoints",
-            {"endpoint": endpoint},
-            _pause_columns(pause) | succeeded,
-            malformed=len(response.malformed),
-            succeeded=1,
-        )
+        noted = _pause_columns(pause) | succeeded
+        tables.put("endpoints", {"endpoint": endpoint}, noted, malformed=len(response.malformed), succeeded=1)
         for fault in response.malformed_fields:
-            tables.add("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
+            tables.put("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
         tables.execute(  # an unchanged body is not written again
             """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
@@ -402,16 +389,15 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 # Accounts -----------------------------------------------------------------------------------------
 
 
-def keep_configured(database: Database, names: Collection[str]) -> None:
+def keep_configured(database: Database, names: Iterable[str]) -> None:
     """Note that the configuration has no other accounts than these, so that no session has moved to another one.
 
     An account that got another name is in the ledger twice: the chargers and sessions of its former name stay as
     they were when that was last refreshed.
     """
     with database.transaction() as connection:
-        noted = connection.execute("SELECT name FROM accounts WHERE configured = 1").fetchall()
-        left = [(name,) for (name,) in noted if name not in names]
-        connection.executemany("UPDATE accounts SET configured = 0 WHERE name = ?", left)
+        connection.execute("UPDATE accounts SET configured = 0")
+        connection.executemany("UPDATE accounts SET configured = 1 WHERE name = ?", [(name,) for name in names])
 
 
 # Endpoints ----------------------------------------------------------------------------------------
@@ -419,18 +405,10 @@ def keep_configured(database: Database, names: Collection[str]) -> None:
 
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the record of each endpoint that was ever asked, by name."""
-
-    def counts(query: str) -> Mapping[str, Mapping[str, int]]:
-        found: dict[str, dict[str, int]] = defaultdict(dict)
-        for endpoint, name, count in tables.execute(query):
-            found[endpoint][name] = count
-        return found
-
-    requests = counts(
-        "SELECT endpoint, code, count FROM requests WHERE account = :account UNION ALL "
-        "SELECT endpoint, '200', succeeded FROM endpoints WHERE account = :account AND succeeded > 0 ORDER BY code"
-    )
-    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
+    of_endpoint = "WHERE account = :account AND endpoint = :endpoint"
+    requests = f"""SELECT code, count FROM requests {of_endpoint}
+        UNION ALL SELECT '200', succeeded FROM endpoints {of_endpoint} AND succeeded > 0 ORDER BY code"""  # noqa: S608
+    fields = f"SELECT field, count FROM malformed_fields {of_endpoint} ORDER BY field"  # noqa: S608
     rows = tables.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed "
         "FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
@@ -443,8 +421,8 @@ def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=fields.get(endpoint, {}),
-            requests=requests.get(endpoint, {}),
+            malformed_fields=dict(tables.execute(fields, endpoint=endpoint).fetchall()),
+            requests=dict(tables.execute(requests, endpoint=endpoint).fetchall()),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
     }

@@ -211,7 +211,7 @@ class Database:
 
     def close(self) -> None:
         """Close the file and release its lock."""
-        if self._lock_fd is not None and not self.persistent:
+        if not self.persistent:
             self.tend()
         for connection in filter(None, (self._connection, self._disk)):
             connection.close()
@@ -227,47 +227,38 @@ class AccountTables:
     """The rows of one account in the ledger's tables, within a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, account: int) -> None:
-        self._connection = connection
+        self.connection = connection
         self._account = account
 
     def execute(self, statement: str, **values: object) -> sqlite3.Cursor:
         """Run a statement, in which ``:account`` is the account's number, and each value stands under its name."""
         values["account"] = self._account
-        return self._connection.execute(statement, values)
+        return self.connection.execute(statement, values)
 
     def insert(self, table: str, **row: object) -> None:
         """Write a new row; each value has the name of its column. A row with the same key is an error."""
-        self.execute(_insert("INSERT", table, *row), **row)
+        self.execute(_insert(table, *row), **row)
 
-    def put(self, table: str, **row: object) -> None:
-        """Write a row, in place of any that has the same key."""
-        self.execute(_insert("INSERT OR REPLACE", table, *row), **row)
-
-    def add(
-        self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
+    def put(
+        self, table: str, key: Mapping[str, object], values: Mapping[str, object] | None = None, **counts: int
     ) -> None:
-        """Add to the counts of the row with this key, and replace its other values; a new row begins with them."""
-        others = replaced or {}
-        values = {"account": self._account, **key, **others, **counts}
-        self._connection.execute(_add(table, tuple(key), tuple(others), tuple(counts)), values)
-
-    @property
-    def rows_written(self) -> int:
-        """Return how many rows the connection has written since it was opened."""
-        return self._connection.total_changes
+        """Replace the values of the row with this key, and add to its counts; a new row begins with them."""
+        values = values or {}
+        row = {"account": self._account, **key, **values, **counts}
+        self.connection.execute(_put(table, tuple(key), tuple(values), tuple(counts)), row)
 
 
 @cache
-def _insert(verb: str, table: str, *names: str) -> str:
+def _insert(table: str, *names: str) -> str:
     values = ", ".join(f":{name}" for name in names)
-    return f"{verb} INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"
+    return f"INSERT INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"  # noqa: S608 -- of ours
 
 
 @cache
-def _add(table: str, key: tuple[str, ...], replaced: tuple[str, ...], counts: tuple[str, ...]) -> str:
-    insert = _insert("INSERT", table, *key, *replaced, *counts)
-    changes = [f"{name} = excluded.{name}" for name in replaced]
+def _put(table: str, key: tuple[str, ...], values: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    changes = [f"{name} = excluded.{name}" for name in values]
     changes += [f"{name} = {name} + excluded.{name}" for name in counts]
+    insert = _insert(table, *key, *values, *counts)
     return f"{insert} ON CONFLICT (account, {', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
 
 
