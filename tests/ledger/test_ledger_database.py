@@ -249,22 +249,26 @@ def test_a_folder_that_leads_nowhere_leaves_the_ledger_in_memory(folder, monkeyp
 @pytest.mark.parametrize(
     ("mounted", "warned"),
     [
-        ("/ ext4\n{0} nfs4", "nfs4"),
-        ("/ ext4\n{1} cifs", "cifs"),
-        ("/ nfs4\n{0} ext4", None),
-        ("/ ext4\n{0} autofs\n{0} nfs", "nfs"),
-        ("/ ext4\n{0}/other nfs\n{1}/led nfs", None),
-        ("/ overlay\n/with\u2028separator\u00a0blank tmpfs\n{0} smb3", "smb3"),
+        ("0:0 / ext4\n{0} /mnt/a\\040b nfs4", "nfs4"),
+        ("0:0 / nfs4\n{0} /mnt ext4", None),
+        ("0:0 /with\u2028separator\u00a0blank tmpfs\n{0} /mnt smb3", "smb3"),
+        ("1{0} / nfs4\n{0}1 / nfs4", None),
         (None, None),
     ],
 )
 def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
     ledger = folder / "the ledger" / "joulo"
-    table = folder / "mounts"
+    table = folder / "mountinfo"
     if mounted is not None:
-        places = [str(path).replace(" ", "\\040") for path in (ledger, ledger.parent)]
-        lines = filter(None, mounted.format(*places).split("\n"))
-        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
+        device = folder.stat().st_dev
+        lines = [each.split(" ") for each in mounted.format(f"{os.major(device)}:{os.minor(device)}").split("\n")]
+        table.write_text(
+            "".join(
+                f"36 35 {number} /export {place} rw,noatime master:1 - {kind} server rw\n"
+                for number, place, kind in lines
+            ),
+            encoding="utf-8",
+        )
     monkeypatch.setattr(storage, "MOUNTS", table)
     opened = open_ledger(ledger, 0.0)
     assert opened.persistent
