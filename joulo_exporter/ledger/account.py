@@ -157,8 +157,10 @@ class AccountLedger:
         """The book read last, with the latest readings, as long as nothing but energy and readings has changed."""
         self._linked: object = None
         """Faults and names in the API response of ``/chargers`` that ``_book`` has."""
-        self._read_for: tuple[object, ...] = ()
-        """Rollbacks, ``name_unlinked`` and month for which ``_book`` was read."""
+        self._read_for: tuple[bool, str] | None = None
+        """``name_unlinked`` and month for which ``_book`` was read."""
+        self._rollbacks = database.rollbacks
+        """Rollbacks of the database before ``_book`` was read: it may have data that was never committed."""
         self._announced: frozenset[str] | None = None
         """Sessions that an earlier process with a fast clock has announced; ``None`` before the first book."""
         with database.transaction() as connection:
@@ -193,8 +195,8 @@ class AccountLedger:
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         now_seconds = pause.requested_at_seconds
-        book = self._book if self._read_for[:1] == (self._database.rollbacks,) else None
         with self._tables() as tables:
+            book = self._book
             meters = dict(book.meters if book else read_meters(tables))
             marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
@@ -210,8 +212,8 @@ class AccountLedger:
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
         """Store the page of ``/sessions`` that a walk has asked for."""
         now_seconds = pause.requested_at_seconds
-        book, self._book = self._book, None
         with self._tables() as tables:
+            book, self._book = self._book, None
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             written_before = tables.connection.total_changes
             walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
@@ -233,8 +235,7 @@ class AccountLedger:
         with self._tables() as tables:
             self._believe(tables, response.content, pause.requested_at_seconds)
             self._save_success(tables, "energy", pause, response, response.content)
-            marks = read_marks(tables, API_COUNTERS)
-        self._book = self._book and replace(self._book, marks=marks)
+        self._book = None
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -289,10 +290,9 @@ class AccountLedger:
         ``name_unlinked`` gives labels to chargers that ``/chargers`` does not show. It is right only after the
         first API response of that endpoint, whose slugs take precedence.
         """
-        # Data read before a rollback may never have been committed.
-        read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
+        read_for = (name_unlinked, local_month(now_seconds))
         if self._read_for != read_for:
-            self._book = None
+            self._book, self._read_for = None, read_for
         with self._tables() as tables:
             if name_unlinked and self._book is None:
                 Chargers(tables, self._labels).pin_unlinked()
@@ -303,12 +303,14 @@ class AccountLedger:
             )
             if self._announced:
                 book = replace(book, ended=tuple(each for each in book.ended if each.id not in self._announced))
-        self._book, self._read_for = book, read_for
+        self._book = book
         return book
 
     @contextlib.contextmanager
     def _tables(self) -> Iterator[AccountTables]:
         with self._database.transaction() as connection:
+            if self._rollbacks != self._database.rollbacks:
+                self._book, self._rollbacks = None, self._database.rollbacks
             yield AccountTables(connection, self._account)
 
     def _believe(self, tables: AccountTables, energy: Energy, now_seconds: float) -> None:
