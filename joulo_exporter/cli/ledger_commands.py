@@ -11,7 +11,8 @@ from joulo_exporter.cli.commands import DEMO_START, Command, complain, given_sha
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import Database
 from joulo_exporter.ledger.reader import LedgerReader, read_ledger
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.reports.backfill import Backfill, backfill

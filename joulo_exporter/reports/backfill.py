@@ -20,8 +20,9 @@ import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
+from joulo_exporter.ledger.book import Book, Completeness, HeldTotals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.metrics.family import number, series_of
 from joulo_exporter.models.charger import Charger, LiveSession, Tags

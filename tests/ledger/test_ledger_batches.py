@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from support.ledger_rig import finished, full_disk, live, page_of, statements_of
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import AccountLedger, Batches, Database, Pause
 from joulo_exporter.ledger import database as database_module
-from joulo_exporter.ledger.database import LARGEST_BATCH
+from joulo_exporter.ledger.account import AccountLedger, Pause
+from joulo_exporter.ledger.database import LARGEST_BATCH, Batches, Database
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 

@@ -10,18 +10,12 @@ import pytest
 from support.ledger_rig import RESYNC_S, earlier_ledger, finished, held, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import (
-    FILE_NAME,
-    AccountLedger,
-    Database,
-    Totals,
-    Walk,
-    database,
-    open_ledger,
-    reader,
-    storage,
-)
-from joulo_exporter.ledger.storage import put_aside
+from joulo_exporter.ledger import database, reader, storage
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import Database, open_ledger
+from joulo_exporter.ledger.history import Walk
+from joulo_exporter.ledger.sessions import Totals
+from joulo_exporter.ledger.storage import FILE_NAME, put_aside
 
 NOBODY = 65534
 

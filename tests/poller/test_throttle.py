@@ -14,7 +14,8 @@ from support.poller_rig import CONFIG, PLAN
 
 from joulo_exporter.accounts import first_delays
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import EndpointRecord, Pause, Walk
+from joulo_exporter.ledger.account import EndpointRecord, Pause
+from joulo_exporter.ledger.history import Walk
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
