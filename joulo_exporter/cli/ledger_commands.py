@@ -140,11 +140,11 @@ def _settle(options: argparse.Namespace) -> None:
     with contextlib.closing(Database(config.storage_path)) as database:
         for account in accounts:
             ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=tags.vehicles)
-            for fall in ledger.settle(options.charger):
-                if fall.series in _SETTLED:
-                    metric, unit = _SETTLED[fall.series]
-                    name = " ".join(filter(None, (account, fall.name)))
-                    lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
+            for series, name, held, truth in ledger.settle(options.charger):
+                if series in _SETTLED:
+                    metric, unit = _SETTLED[series]
+                    where = " ".join(filter(None, (account, name)))
+                    lines.append(f"{metric} ({where}): {held / unit:.2f} falls to {truth / unit:.2f}")
     write(f"{one_line(line)}\n" for line in lines)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 

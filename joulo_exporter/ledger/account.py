@@ -115,17 +115,6 @@ class Outcome(msgspec.Struct, frozen=True):
     """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
 
 
-class SettledCounter(msgspec.Struct, frozen=True):
-    """A counter that was held above the truth, and falls to it."""
-
-    series: str
-    """Series of its high-water mark."""
-    name: str
-    """Label of the charger, name of the vehicle, or scope."""
-    held: float
-    truth: float
-
-
 class AccountLedger:
     """The ledger's data on one account.
 
@@ -244,11 +233,15 @@ class AccountLedger:
             self._save_success(tables, endpoint, pause, response, response.content)
         return Outcome()
 
-    def settle(self, charger: str | None) -> list[SettledCounter]:
-        """Let counters that are held above the truth fall to it, and return them.
+    def settle(self, charger: str | None) -> list[tuple[str, str, float, float]]:
+        """Let counters that are held above the truth fall to it.
 
         ``charger`` is the label of the only charger whose counters fall; ``None`` means all counters of the
         account, whose history must be complete. The counter of a meter follows the meter by itself.
+
+        Returns:
+            Of each: the series of its high-water mark; label of the charger, name of the vehicle, or scope; the
+            value that was held, and the truth.
         """
         self._book = None
         falls = []
@@ -265,7 +258,7 @@ class AccountLedger:
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
                     continue
                 name = labels.get(key) or key.rpartition("/")[0] or key
-                falls.append(SettledCounter(series, name, mark, truth))
+                falls.append((series, name, mark, truth))
                 tables.put("marks", {"series": series, "key": key}, {"value": truth})
         return falls
 
