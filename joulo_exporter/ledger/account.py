@@ -9,14 +9,7 @@ from msgspec.structs import asdict, astuple, replace
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import (
-    API_COUNTERS,
-    Book,
-    completeness,
-    held_totals,
-    news_after,
-    read_book,
-)
+from joulo_exporter.ledger.book import API_COUNTERS, Book, completeness, held_totals, news_after, read_book
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,
