@@ -62,6 +62,7 @@ class Database:
         self._folder = folder
         self._place = ":memory:" if folder is None else str(folder / storage.FILE_NAME)
         self._lock_fd = None if folder is None else storage.lock(folder)
+        self._in_batch = False
         self._refusal = ""
         try:
             self._connection = _opened(self._place)
@@ -81,12 +82,14 @@ class Database:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection within a transaction, of which either everything is written or nothing.
 
-        Within ``run_batch``, it is a part of the batch's transaction, and durable only when that is.
+        Within ``run_batch``, the transaction is durable only when the whole batch is.
 
         Raises:
             LedgerError: the ledger could not be read or written; nothing of the transaction was kept.
         """
-        connection, is_part = self._connection, self._connection.in_transaction
+        connection, is_part = self._connection, self._in_batch
+        if is_part and not connection.in_transaction:
+            raise LedgerError("the batch was rolled back")
         try:
             if not is_part:
                 connection.execute("BEGIN IMMEDIATE")
@@ -106,20 +109,23 @@ class Database:
         """Run pieces of work, each with its own transactions, and make all their writes durable with one commit.
 
         When a transaction or the commit fails, everything is rolled back, and each piece is run again with commits
-        of its own; it must therefore change nothing but the ledger, and end with a transaction that fails. This is
-        rare, while a savepoint for each piece would slow down every batch. Work that the disk refuses again is
-        done in memory, if the ledger fits.
+        of its own; it must therefore change nothing but the ledger. This is rare, while a savepoint for each piece
+        would slow down every batch. Work that the disk refuses again is done in memory, if the ledger fits.
         """
         results: list[Done] = []
         try:
             with self.transaction() as connection:
+                self._in_batch = True
                 for work in works:
                     results.append(_run(work))
                     if not connection.in_transaction:  # rolled back: the commit fails then
                         break
         except LedgerError as error:
+            self._in_batch = False
             # A batch that could not begin has no results; each piece alone would wait just as long.
             results = [_run(work) if results else (None, error) for work in works]
+        finally:
+            self._in_batch = False
         causes = [error.__cause__ for _, error in results if error is not None]
         refusals = [cause for cause in causes if error_code(cause) in _DISK_ERRORS]
         if not refusals or not self._go_on_in_memory(refusals[0]):
