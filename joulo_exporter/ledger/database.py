@@ -190,7 +190,8 @@ class Database:
                 storage.keep_private(new)
                 with contextlib.closing(sqlite3.connect(new)) as target:
                     self._connection.backup(target)
-                storage.replace_ledger(folder, new, time.time())
+                storage.put_aside(folder, time.time())  # a file that has appeared in its place
+                new.replace(self._place)
                 self._disk = _opened(self._place)
                 self._file = storage.identity(self._place)
             else:
@@ -284,7 +285,7 @@ class Batches:
         """The least time from the start of a batch to the start of the next, unless the next one is full."""
         self._database = database
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        self._turn = asyncio.Lock()
+        self._writing = asyncio.Lock()
         """Held by the batch that is written next."""
         self._began_at_s = float("-inf")
         self._works: list[Work] = []
@@ -311,9 +312,9 @@ class Batches:
         return cast("Result", result)
 
     async def _write(self, works: list[Work]) -> list[Done]:
-        """Write a batch in its turn, with all the work that has come until then."""
+        """Write a batch after those before it, with all the work that has come until then."""
         loop = asyncio.get_running_loop()
-        async with self._turn:
+        async with self._writing:
             if len(works) < LARGEST_BATCH:
                 await asyncio.sleep(self._began_at_s + self.interval_s - loop.time())
             self._began_at_s = loop.time()

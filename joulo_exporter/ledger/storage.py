@@ -80,7 +80,7 @@ def keep_private(path: Path) -> None:
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:
-    """Rename a damaged ledger and its journal; return the new name.
+    """Rename what there is of a ledger and its journal; return the new name.
 
     Raises:
         LedgerError: it cannot be renamed.
@@ -90,23 +90,13 @@ def put_aside(folder: Path, now_seconds: float) -> Path:
     while kept.exists():  # an earlier one is never overwritten, whatever the clock says
         kept = kept.with_name(f"{kept.name}-again")
     try:
-        path.rename(kept)
-        for journal, kept_journal in zip(_journals(path), _journals(kept), strict=True):
+        # The journal first: were it left behind alone, SQLite would take it for that of a new ledger.
+        for each, new_name in zip((*_journals(path), path), (*_journals(kept), kept), strict=True):
             with contextlib.suppress(FileNotFoundError):
-                journal.rename(kept_journal)
+                each.rename(new_name)
     except OSError as error:
         raise LedgerError(f"{path} is damaged and cannot be renamed: {error.strerror}") from error
     return kept
-
-
-def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
-    """Put a new ledger in place; put aside any other that has appeared there."""
-    path = folder / FILE_NAME
-    if path.exists():
-        put_aside(folder, now_seconds)
-    for journal in _journals(path):  # of the file that is gone; SQLite would take them for the new one's
-        journal.unlink(missing_ok=True)
-    new.replace(path)
 
 
 def _journals(path: Path) -> list[Path]:
