@@ -240,29 +240,24 @@ def test_a_folder_that_leads_nowhere_leaves_the_ledger_in_memory(folder, monkeyp
     assert "no ledger on disk" in record.getMessage()
 
 
+def mount(device: str, kind: str, place: str = "/") -> str:
+    return f"36 35 {device} /export {place} rw,noatime master:1 - {kind} server rw\n"
+
+
 @pytest.mark.parametrize(
     ("mounted", "warned"),
     [
-        ("0:0 / ext4\n{0} /mnt/a\\040b nfs4", "nfs4"),
-        ("0:0 / nfs4\n{0} /mnt ext4", None),
-        ("0:0 /with\u2028separator\u00a0blank tmpfs\n{0} /mnt smb3", "smb3"),
-        ("1{0} / nfs4\n{0}1 / nfs4", None),
+        (mount("0:0", "ext4") + mount("{0}", "nfs4", "/mnt/a\\040b"), "nfs4"),
+        (mount("0:0", "nfs4") + mount("{0}", "ext4"), None),
+        (mount("0:0", "tmpfs", "/with\u2028separator\u00a0blank") + mount("{0}", "smb3"), "smb3"),
+        (mount("1{0}", "nfs4") + mount("{0}1", "nfs4"), None),
         (None, None),
     ],
 )
 def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
-    ledger = folder / "the ledger" / "joulo"
-    table = folder / "mountinfo"
+    ledger, table, device = folder / "the ledger" / "joulo", folder / "mountinfo", folder.stat().st_dev
     if mounted is not None:
-        device = folder.stat().st_dev
-        lines = [each.split(" ") for each in mounted.format(f"{os.major(device)}:{os.minor(device)}").split("\n")]
-        table.write_text(
-            "".join(
-                f"36 35 {number} /export {place} rw,noatime master:1 - {kind} server rw\n"
-                for number, place, kind in lines
-            ),
-            encoding="utf-8",
-        )
+        table.write_text(mounted.format(f"{os.major(device)}:{os.minor(device)}"), encoding="utf-8")
     monkeypatch.setattr(storage, "MOUNTS", table)
     opened = open_ledger(ledger, 0.0)
     assert opened.persistent
