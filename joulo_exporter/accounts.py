@@ -19,7 +19,8 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import COUNTED_TWICE, AccountConfig, Config
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import AccountLedger, Batches, Database, keep_configured
+from joulo_exporter.ledger.account import AccountLedger, keep_configured
+from joulo_exporter.ledger.database import Batches, Database
 from joulo_exporter.logs import event
 from joulo_exporter.poller.endpoint import Plan
 from joulo_exporter.poller.poller import Poller

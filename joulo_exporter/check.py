@@ -19,9 +19,10 @@ from joulo_exporter.errors import (
     LedgerLockedError,
     LedgerVersionError,
 )
-from joulo_exporter.ledger import FILE_NAME, Batches, Database, EndpointRecord
+from joulo_exporter.ledger.account import EndpointRecord
+from joulo_exporter.ledger.database import Batches, Database
 from joulo_exporter.ledger.reader import read_ledger
-from joulo_exporter.ledger.storage import LOCK_NAME
+from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
 from joulo_exporter.poller.endpoint import Plan
 from joulo_exporter.poller.poller import Poller
 

@@ -22,7 +22,7 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import Config
 from joulo_exporter.errors import JouloExporterError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, open_ledger
+from joulo_exporter.ledger.database import Batches, open_ledger
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.web.app import WebPaths, WebServices, make_application

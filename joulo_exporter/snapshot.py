@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import msgspec
 
-from joulo_exporter.ledger import Book, Refreshes, StoredSession
+from joulo_exporter.ledger.account import Refreshes
+from joulo_exporter.ledger.book import Book
+from joulo_exporter.ledger.sessions import StoredSession
 from joulo_exporter.models.charger import Charger, Tags
 from joulo_exporter.models.ere import ErePosition, ErePrice
 from joulo_exporter.models.session import Energy, EreEstimate

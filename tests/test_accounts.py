@@ -17,7 +17,7 @@ from joulo_exporter.api.client import open_session
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Database
+from joulo_exporter.ledger.database import Database
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {

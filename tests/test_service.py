@@ -14,7 +14,7 @@ from support.simulator import recorded
 
 from joulo_exporter import __version__
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.ledger import Database
+from joulo_exporter.ledger.database import Database
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 

@@ -176,7 +176,7 @@ async def simulated_household(folder: Path) -> AsyncIterator[None]:
 
 
 def _kept_start(folder: Path) -> int:
-    from joulo_exporter.ledger import FILE_NAME  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.storage import FILE_NAME  # noqa: PLC0415 -- see the module
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / DEMO_START

@@ -11,7 +11,8 @@ from joulo_exporter.cli.commands import DEMO_START, complain, given_shard, say, 
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import Database
 from joulo_exporter.ledger.reader import LedgerReader, read_ledger
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.reports.backfill import Backfill, backfill
@@ -139,11 +140,11 @@ def _settle(options: argparse.Namespace) -> None:
     with contextlib.closing(Database(config.storage_path)) as database:
         for account in accounts:
             ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=tags.vehicles)
-            for fall in ledger.settle(options.charger):
-                if fall.series in _SETTLED:
-                    metric, unit = _SETTLED[fall.series]
-                    name = " ".join(filter(None, (account, fall.name)))
-                    lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
+            for series, name, held, truth in ledger.settle(options.charger):
+                if series in _SETTLED:
+                    metric, unit = _SETTLED[series]
+                    where = " ".join(filter(None, (account, name)))
+                    lines.append(f"{metric} ({where}): {held / unit:.2f} falls to {truth / unit:.2f}")
     write(f"{one_line(line)}\n" for line in lines)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 

@@ -393,10 +393,10 @@ def record_meters(
                 in_doubt = known if known is not None and known.doubted_wh is not None else None
                 is_another = in_doubt and not in_doubt.goes_on(meter.wh, meter.at_seconds, max_power_kw)
                 if is_another or charger.meter_wh > marks.get(("meter_wh", charger.id), -1):
-                    tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
+                    tables.put("marks", {"series": "meter_wh", "key": charger.id}, {"value": charger.meter_wh})
                     marks["meter_wh", charger.id] = charger.meter_wh
         if meter is not None and meter != known:
-            tables.put("meters", charger_id=charger.id, **row_of(meter))
+            tables.put("meters", {"charger_id": charger.id}, row_of(meter))
             meters[charger.id] = meter
 
 

@@ -1,6 +1,7 @@
 """The ledger as commands read it while an exporter may write: sessions, totals as they are served, tags."""
 
 import contextlib
+import os
 import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
@@ -171,17 +172,9 @@ def _connected(path: Path) -> sqlite3.Connection:
         raise LedgerError(f"{path} does not exist; {remedy}") from None
     except OSError as error:
         raise LedgerError(f"{path} cannot be read ({error.strerror}){_OTHER_USER}") from error
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        connection.close()
-        # In a folder without write permission, SQLite cannot make the journal's index. Without a journal, nobody
-        # is writing, and the file alone is the ledger.
-        journal = path.with_name(f"{path.name}-wal")
-        has_journal = journal.exists() and journal.stat().st_size > 0
-        if error_code(error) not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY} or has_journal:
-            raise
-        return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
-    return connection
+    # In a folder without write permission, SQLite cannot make the journal's index. Without a journal, nobody is
+    # writing, and the file alone is the ledger.
+    can_write = os.access(path.parent, os.W_OK, effective_ids=True)
+    mode = "ro" if can_write or path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)

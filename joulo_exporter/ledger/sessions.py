@@ -327,4 +327,4 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
         nothing = StoredTotals()
         change = after.get((charger_id, tag), nothing) - before.get((charger_id, tag), nothing)
         if change != nothing:
-            tables.add("totals", {"charger_id": charger_id, "tag": tag}, **asdict(change))
+            tables.put("totals", {"charger_id": charger_id, "tag": tag}, **asdict(change))

@@ -7,7 +7,7 @@ and even realized figures move both ways as the vendor corrects them.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from joulo_exporter.ledger import Book, HeldTotals
+from joulo_exporter.ledger.book import Book, HeldTotals
 from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
 from joulo_exporter.models.session import Figures
 from joulo_exporter.snapshot import Snapshot

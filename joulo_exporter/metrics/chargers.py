@@ -6,7 +6,7 @@ all of the last hour.
 
 from collections.abc import Iterable, Mapping
 
-from joulo_exporter.ledger import StoredSession
+from joulo_exporter.ledger.sessions import StoredSession
 from joulo_exporter.metrics.family import LIVE, Labelled, Labels, of_hundredths
 from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot

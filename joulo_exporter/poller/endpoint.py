@@ -31,19 +31,17 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
 from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
-from joulo_exporter.ledger import (
-    PAGE_SIZE,
+from joulo_exporter.ledger.account import (
     PUBLIC_ACCOUNT,
     AccountLedger,
     ClockJump,
-    Database,
     EndpointRecord,
     Outcome,
     Pause,
     Refreshes,
-    Walk,
-    next_page,
 )
+from joulo_exporter.ledger.database import Database
+from joulo_exporter.ledger.history import PAGE_SIZE, Walk, next_page
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.models.charger import parse_chargers
 from joulo_exporter.models.wire import ApiResponse

@@ -21,8 +21,9 @@ from msgspec.structs import replace
 
 from joulo_exporter.errors import LedgerError
 from joulo_exporter.exposition.lines import header, labelled
-from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
+from joulo_exporter.ledger.book import Book, Completeness, HeldTotals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.metrics import FAMILIES, Family
 from joulo_exporter.metrics.chargers import LAST_SESSION
 from joulo_exporter.metrics.family import Labels, number, series_of

@@ -15,7 +15,8 @@ import msgspec
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
 from joulo_exporter.language import Language
-from joulo_exporter.ledger import Completeness, EndpointRecord
+from joulo_exporter.ledger.account import EndpointRecord
+from joulo_exporter.ledger.book import Completeness
 from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable

@@ -15,7 +15,7 @@ import msgspec
 
 from joulo_exporter.clock import local_time
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import Completeness
+from joulo_exporter.ledger.book import Completeness
 from joulo_exporter.ledger.reader import LedgerReader
 
 Record = TypeVar("Record")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from support.ledger_rig import NOW, LedgerRig, finished, held, live
 
 from joulo_exporter.errors import ApiError, ApiTimeoutError
-from joulo_exporter.ledger import Pause, Totals
+from joulo_exporter.ledger.account import Pause
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 

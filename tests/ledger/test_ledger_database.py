@@ -10,18 +10,12 @@ import pytest
 from support.ledger_rig import RESYNC_S, earlier_ledger, finished, held, live, page_of
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError
-from joulo_exporter.ledger import (
-    FILE_NAME,
-    AccountLedger,
-    Database,
-    Totals,
-    Walk,
-    database,
-    open_ledger,
-    reader,
-    storage,
-)
-from joulo_exporter.ledger.storage import put_aside
+from joulo_exporter.ledger import database, reader, storage
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import Database, open_ledger
+from joulo_exporter.ledger.history import Walk
+from joulo_exporter.ledger.sessions import Totals
+from joulo_exporter.ledger.storage import FILE_NAME, put_aside
 
 NOBODY = 65534
 
@@ -246,25 +240,24 @@ def test_a_folder_that_leads_nowhere_leaves_the_ledger_in_memory(folder, monkeyp
     assert "no ledger on disk" in record.getMessage()
 
 
+def mount(device: str, kind: str, place: str = "/") -> str:
+    return f"36 35 {device} /export {place} rw,noatime master:1 - {kind} server rw\n"
+
+
 @pytest.mark.parametrize(
     ("mounted", "warned"),
     [
-        ("/ ext4\n{0} nfs4", "nfs4"),
-        ("/ ext4\n{1} cifs", "cifs"),
-        ("/ nfs4\n{0} ext4", None),
-        ("/ ext4\n{0} autofs\n{0} nfs", "nfs"),
-        ("/ ext4\n{0}/other nfs\n{1}/led nfs", None),
-        ("/ overlay\n/with\u2028separator\u00a0blank tmpfs\n{0} smb3", "smb3"),
+        (mount("0:0", "ext4") + mount("{0}", "nfs4", "/mnt/a\\040b"), "nfs4"),
+        (mount("0:0", "nfs4") + mount("{0}", "ext4"), None),
+        (mount("0:0", "tmpfs", "/with\u2028separator\u00a0blank") + mount("{0}", "smb3"), "smb3"),
+        (mount("1{0}", "nfs4") + mount("{0}1", "nfs4"), None),
         (None, None),
     ],
 )
 def test_a_network_file_system_is_warned_of_in_one_line(folder, monkeypatch, caplog, mounted, warned):
-    ledger = folder / "the ledger" / "joulo"
-    table = folder / "mounts"
+    ledger, table, device = folder / "the ledger" / "joulo", folder / "mountinfo", folder.stat().st_dev
     if mounted is not None:
-        places = [str(path).replace(" ", "\\040") for path in (ledger, ledger.parent)]
-        lines = filter(None, mounted.format(*places).split("\n"))
-        table.write_text("".join(f"server:/export {line} rw,relatime 0 0\n" for line in lines), encoding="utf-8")
+        table.write_text(mounted.format(f"{os.major(device)}:{os.minor(device)}"), encoding="utf-8")
     monkeypatch.setattr(storage, "MOUNTS", table)
     opened = open_ledger(ledger, 0.0)
     assert opened.persistent

@@ -1,7 +1,8 @@
 import pytest
 from support.ledger_rig import NOW, RESYNC_S, finished, held, history_of, live, page_of
 
-from joulo_exporter.ledger import Totals, keep_configured
+from joulo_exporter.ledger.account import keep_configured
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import Session
 from joulo_exporter.models.wire import ApiResponse

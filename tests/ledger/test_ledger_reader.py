@@ -10,8 +10,9 @@ from support.ledger_rig import LedgerRig, finished, history_of, live
 from support.statement_history import at_home, local
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
-from joulo_exporter.ledger import FILE_NAME, Totals
 from joulo_exporter.ledger.reader import read_ledger
+from joulo_exporter.ledger.sessions import Totals
+from joulo_exporter.ledger.storage import FILE_NAME
 
 
 def test_one_moment_is_read_while_the_exporter_writes(rig):

@@ -3,9 +3,8 @@
 import pytest
 from support.ledger_rig import NOW, finished, held, history_of, live
 
-from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.reader import read_ledger
-from joulo_exporter.ledger.sessions import UNDECIDED, StoredTotals
+from joulo_exporter.ledger.sessions import UNDECIDED, StoredTotals, Totals
 from joulo_exporter.models.charger import normal_tag
 
 START = NOW - 1000

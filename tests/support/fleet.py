@@ -3,7 +3,8 @@
 import random
 import uuid
 
-from joulo_exporter.ledger import Book, Completeness, HeldTotals, StoredSession, Totals
+from joulo_exporter.ledger.book import Book, Completeness, HeldTotals
+from joulo_exporter.ledger.sessions import StoredSession, Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession
 from joulo_exporter.models.session import Energy, Month
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot

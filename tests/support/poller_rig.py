@@ -18,7 +18,8 @@ from support.parsing import ANYTHING
 
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import PAGE_SIZE, Database
+from joulo_exporter.ledger.database import Database
+from joulo_exporter.ledger.history import PAGE_SIZE
 from joulo_exporter.models.wire import Plausibility, read_response
 from joulo_exporter.poller.endpoint import Plan
 from joulo_exporter.poller.poller import Poller

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from support.golden import golden
 from support.snapshots import DRIVEWAY, GARAGE, TAG, Household, fixture, recorded, recorded_snapshot
 
-from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
 from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
