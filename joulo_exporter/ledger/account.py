@@ -225,8 +225,6 @@ class AccountLedger:
                 chargers.withdraw_moved(response.content)
             chargers.take_over()
             is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
-            if walk.offset is None and chargers.take_due_walk():
-                walk = history.new_walk(walk, now_seconds, full=True)
             history.save_walk(tables, walk)
             known = completeness(tables)
         if is_unchanged and book and book.history.complete == known.complete:

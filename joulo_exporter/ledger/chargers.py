@@ -34,9 +34,6 @@ _logger = logging.getLogger(__name__)
 
 _ID_START = 8
 
-_WALKS_TO_WITHDRAW = 2
-"""Full walks after which many missing sessions are withdrawn: the second one confirms the first."""
-
 _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
 
@@ -55,12 +52,6 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
-    walks_due: int | None = None
-    """Full walks to begin at once; ``None`` until a charger of the same name is linked in its place."""
-    came: int = 0
-    """Number of the change of the linked chargers with which it was first linked; 0 if it never was."""
-    went: int = 0
-    """Number of the change with which it was last unlinked."""
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -89,7 +80,8 @@ class Chargers:
         """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
         A charger missing from the response ends no session. No two sessions of a charger begin at the same time:
-        one that is now shown under another id is withdrawn under the former one. ``as_before`` says that the
+        one that is now shown under another id counts under that one, unless ``/sessions`` lists it under the
+        former one. ``as_before`` says that the
         chargers and their names are those of the previous API response, and nothing else has changed them since.
 
         Returns:
@@ -102,17 +94,19 @@ class Chargers:
             if (live := charger.session) is not None:
                 old = seen.get(live.id) or in_progress.get(live.id)
                 old = old or sessions_where(tables, "id", [live.id]).get(live.id)
-                if (old is None or old.withdrawn) and _is_listed_otherwise(tables, charger.id, live):
+                others = _with_other_ids(tables, charger.id, live) if old is None or old.withdrawn else []
+                if any(each.generation > 0 for each in others):
                     continue
+                for other in others:
+                    in_progress.pop(other.id, None)
+                    save_session(tables, other, replace(other, charger_id=charger.id, withdrawn=True))
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
                 changed = changed or not goes_on(old, seen[live.id])
         readable = {charger.id for charger in response.content if not charger.session_unreadable}
         ended = [old for old in in_progress.values() if old.id not in seen and old.charger_id in readable]
-        starts = {(each.charger_id, each.started_at_seconds) for each in seen.values()}
         for old in ended:
-            has_other_id = old.started_at_seconds and (old.charger_id, old.started_at_seconds) in starts
-            save_session(tables, old, replace(old, withdrawn=True) if has_other_id else vanished(old))
+            save_session(tables, old, vanished(old))
         if changed or ended:
             self.take_over()
         return bool(ended), changed or bool(ended)
@@ -155,27 +149,19 @@ class Chargers:
     def take_over(self) -> None:
         """Let each charger that was linked anew, under another id, go on as the charger that it was.
 
-        It replaces a charger that is no longer linked and had the same slug, nickname or label, if that one has no
-        session left and was never linked at the same time, or if one of its sessions was listed again under the
-        new id. The other sessions follow at once: it may take days until their pages are read again, and meanwhile
-        the energy would be in two series.
+        It replaces a charger that is no longer linked and had the same slug, nickname or label, if one of that
+        charger's sessions was listed again under the new id, or it never had one. The other sessions follow at
+        once: it may take days until their pages are read again, and meanwhile the energy would be in two series.
         """
         with self._pinned() as pinned:
-            former_ones = [charger for charger in pinned.values() if not charger.linked]
-            with_sessions = served_labels(self._tables) if former_ones else {}
-            for former in former_ones:
-                for charger in list(pinned.values()):
-                    if not charger.linked or not self._has_name_of(former, charger):
-                        continue
-                    moved = former.moved_to == charger.charger_id
-                    if not moved and charger.came < former.went:
-                        continue  # two chargers of one name
-                    if moved or former.charger_id not in with_sessions:
+            query = "SELECT DISTINCT charger_id FROM totals WHERE account = :account"
+            used = {charger_id for (charger_id,) in self._tables.execute(query)}
+            for former in [each for each in pinned.values() if not each.linked]:
+                for charger in [each for each in pinned.values() if each.linked]:
+                    is_same = former.moved_to == charger.charger_id or former.charger_id not in used
+                    if is_same and self._has_name_of(former, charger):
                         self._merge(pinned, former.charger_id, charger.charger_id)
                         break
-                    if former.walks_due is None:
-                        # Sessions may have come back under other ids: full walks show which to withdraw.
-                        pinned[former.charger_id] = replace(former, walks_due=_WALKS_TO_WITHDRAW)
 
     def withdraw_moved(self, newest: SessionPage) -> None:
         """Withdraw sessions of unlinked chargers that another account has too.
@@ -192,11 +178,6 @@ class Chargers:
                 moved = select_sessions(self._tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
                 for stored in moved.values():
                     save_session(self._tables, stored, replace(stored, withdrawn=True))
-
-    def take_due_walk(self) -> bool:
-        """Return whether a full walk is to begin at once, and count it as begun."""
-        count_down = "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = :account AND walks_due > 0"
-        return self._tables.execute(count_down).rowcount > 0
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[dict[str, _PinnedCharger]]:
@@ -245,7 +226,6 @@ class Chargers:
         with self._pinned() as pinned:
             before = dict(pinned)
             shown = {charger.id for charger in response.content}
-            change = 1 + max((max(each.came, each.went) for each in pinned.values()), default=0)
             for charger in response.content:
                 known = pinned.get(charger.id) or _PinnedCharger(charger.id, "")
                 now = replace(
@@ -255,7 +235,6 @@ class Chargers:
                     nickname=charger.nickname or known.nickname,
                     # While both chargers are linked, only the session has moved.
                     moved_to=None if known.moved_to in shown else known.moved_to,
-                    came=known.came or change,
                 )
                 if charger.id in before:
                     pinned[charger.id] = now
@@ -263,7 +242,7 @@ class Chargers:
                     self._pin_label(pinned, now)
             if not response.malformed:  # an unreadable record may be that of any charger
                 for gone in [each for each in before.values() if each.linked and each.charger_id not in shown]:
-                    pinned[gone.charger_id] = replace(gone, linked=False, went=change)
+                    pinned[gone.charger_id] = replace(gone, linked=False)
             return pinned != before
 
     def _wanted_label(self, charger: _PinnedCharger) -> str:
@@ -283,11 +262,15 @@ class Chargers:
         pinned[charger_id] = replace(charger, label=label)
 
 
-def _is_listed_otherwise(tables: AccountTables, charger_id: str, live: LiveSession) -> bool:
-    """Return whether ``/sessions`` lists a session under another id, under which it counts."""
+def _with_other_ids(tables: AccountTables, charger_id: str, live: LiveSession) -> list[StoredSession]:
+    """Return the same session under other ids: it began at the same time, there or on a charger that is gone."""
     same_start = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start")
-    others = [each for each in same_start.values() if each.charger_id == charger_id and each.id != live.id]
-    return any(each.generation > 0 and not each.withdrawn for each in others)
+    chargers = {charger_id, *unlinked_chargers(tables)}
+    return [
+        each
+        for each in same_start.values()
+        if each.charger_id in chargers and each.id != live.id and not each.withdrawn
+    ]
 
 
 def _slug(name: str | None) -> str:

@@ -312,9 +312,10 @@ def record_page(
     else:
         after = _after_page(walk, page, now_seconds)
     connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
-    unknown = [each for each in sessions if each.id not in former]
-    at_start, unlinked = _sessions_by_start(tables, unknown), unlinked_chargers(tables) if unknown else []
-    former_ids: dict[str, StoredSession] = {}
+    # Sessions that this walk has not listed before.
+    fresh = [each for each in sessions if each.id not in former or former[each.id].generation < after.generation]
+    at_start, unlinked = _sessions_by_start(tables, fresh), unlinked_chargers(tables) if fresh else []
+    former_ids: dict[str, tuple[StoredSession, str]] = {}
     for session in sessions:
         old = former.get(session.id)
         others = [each for each in at_start[session.started_at_seconds] if _is_same(each, session, unlinked)]
@@ -330,10 +331,13 @@ def record_page(
         save_session(tables, old, new)
         if old is None:
             at_start[session.started_at_seconds].append(new)
-            of_charger = [each for each in others if each.charger_id == session.charger_id != UNKNOWN_CHARGER]
-            former_ids |= {each.id: each for each in of_charger}
+        for each in others:
+            is_former = old is None or each.generation < after.generation
+            if is_former and UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}:
+                former_ids[each.id] = each, session.charger_id
     for session_id in former_ids.keys() - {session.id for session in sessions}:
-        save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
+        stored, charger_id = former_ids[session_id]
+        save_session(tables, stored, replace(stored, charger_id=charger_id, withdrawn=True))
     if after.corrections_since_seconds is None:
         after = replace(after, corrections_since_seconds=now_seconds)
     missing, believed = 0, True
@@ -425,10 +429,11 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     }
     missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
     if walk.page_size > 0:
-        stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
-        missing = select_sessions(tables, is_missing, **values)
-        for stored in [missing.pop(session_id) for session_id in stay & missing.keys()]:
-            if stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+        unlinked, missing = unlinked_chargers(tables), {}
+        for stored in select_sessions(tables, is_missing, **values).values():
+            if stored.id in moved or stored.charger_id not in unlinked or stored.generation == 0:
+                missing[stored.id] = stored
+            elif stored.ended_at_seconds is None and stored.live_at_seconds is not None:
                 # Neither endpoint will show its end any more, nor a tag.
                 save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
         (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
@@ -438,30 +443,3 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     for stored in certain.values():
         save_session(tables, stored, replace(stored, withdrawn=True))
     return len(missing), len(certain) == len(missing)
-
-
-def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:
-    """Return the ids of sessions that stay although the walk has not listed them.
-
-    Their chargers are no longer in ``/chargers``: the API may have dropped the history along with the charger. But
-    a listed session with the same start, and the same end or energy, is the same session under another id, which
-    must not count twice. If another charger has the name by now, or the end is not final, the start is enough.
-    """
-    rows = tables.execute(
-        """SELECT s.id FROM chargers c JOIN sessions s USING (account, charger_id)
-           WHERE account = :account AND NOT c.linked AND charger_id != :unknown
-             AND s.generation BETWEEN 1 AND :generation - 1
-             AND EXISTS (SELECT 1 FROM endpoints
-                         WHERE account = :account AND endpoint = 'chargers' AND succeeded_at IS NOT NULL)
-             AND NOT EXISTS (SELECT 1 FROM sessions copy
-                             WHERE copy.account = :account AND copy.started_at = s.started_at
-                               AND copy.generation = :generation
-                               AND (c.walks_due IS NOT NULL OR NOT s.end_is_final OR copy.ended_at = s.ended_at
-                                 OR copy.kwh_hundredths = s.kwh_hundredths))
-             AND NOT (c.walks_due IS NOT NULL AND s.started_at IS NULL AND EXISTS (
-                        SELECT 1 FROM sessions copy WHERE copy.account = :account
-                        AND copy.ended_at = s.ended_at AND copy.generation = :generation))""",
-        generation=generation,
-        unknown=UNKNOWN_CHARGER,
-    )
-    return {session_id for (session_id,) in rows}

@@ -295,8 +295,17 @@ def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
 
 
 def unlinked_chargers(tables: AccountTables) -> list[str]:
-    """Return the ids of chargers that the last API response of ``/chargers`` does not show."""
-    rows = tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
+    """Return the ids of chargers that the last API response of ``/chargers`` does not show; none before the first.
+
+    The unknown charger is none of them: its sessions can be those of several chargers.
+    """
+    rows = tables.execute(
+        """SELECT charger_id FROM chargers
+           WHERE account = :account AND NOT linked AND charger_id != :unknown AND EXISTS (
+             SELECT 1 FROM endpoints
+             WHERE account = :account AND endpoint = 'chargers' AND succeeded_at IS NOT NULL)""",
+        unknown=UNKNOWN_CHARGER,
+    )
     return [charger_id for (charger_id,) in rows]
 
 

@@ -137,7 +137,7 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
     rig.chargers(ANEW)
     rig.book()
     anew = history_of(30, prefix="anew", charger_id="new-id")
-    assert rig.whole_walk(anew) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
+    assert rig.whole_walk(anew) == [0, 29, 30]
     assert (rig.book().labels, rig.book().history.sessions) == ({"new-id": "oprit"}, 30)
     assert held(rig.book().chargers) == {"new-id": Totals(3000, 0, 30, 1_800_000)}
     assert rig.whole_walk(anew) == [0]
