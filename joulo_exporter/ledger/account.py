@@ -220,10 +220,7 @@ class AccountLedger:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
             walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
-            chargers = self._chargers(tables)
-            if asked.asked_offset == 0:
-                chargers.withdraw_moved(response.content)
-            chargers.take_over()
+            self._chargers(tables).take_over()
             is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
             history.save_walk(tables, walk)
             known = completeness(tables)

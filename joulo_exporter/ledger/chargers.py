@@ -12,7 +12,6 @@ from msgspec.structs import asdict, replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
-    IN_ANOTHER_ACCOUNT,
     StoredSession,
     columns,
     goes_on,
@@ -27,7 +26,7 @@ from joulo_exporter.ledger.sessions import (
 )
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Charger, LiveSession
-from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
+from joulo_exporter.models.session import UNKNOWN_CHARGER
 from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 _logger = logging.getLogger(__name__)
@@ -81,8 +80,8 @@ class Chargers:
 
         A charger missing from the response ends no session. No two sessions of a charger begin at the same time:
         one that is now shown under another id counts under that one, unless ``/sessions`` lists it under the
-        former one. ``as_before`` says that the
-        chargers and their names are those of the previous API response, and nothing else has changed them since.
+        former one. ``as_before`` says that the chargers and their names are those of the previous API response,
+        which nothing has changed since.
 
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
@@ -115,20 +114,19 @@ class Chargers:
 
     def pin_unlinked(self) -> None:
         """Give a label to chargers that only sessions mention: they are no longer linked to the account."""
+        # Sessions whose charger is unknown can have the nicknames of several chargers.
         unnamed = self._tables.execute(
-            """SELECT DISTINCT charger_id FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
+            """SELECT DISTINCT charger_id, (
+                 SELECT charger_nickname FROM sessions s
+                 WHERE s.account = t.account AND s.charger_id = t.charger_id AND s.charger_id != :unknown
+                 ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1)
+               FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
                  (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
-               ORDER BY charger_id"""
+               ORDER BY charger_id""",
+            unknown=UNKNOWN_CHARGER,
         ).fetchall()
         with self._pinned() as pinned:
-            for (charger_id,) in unnamed:
-                (nickname,) = self._tables.execute(
-                    "SELECT charger_nickname FROM sessions WHERE account = :account AND charger_id = :id "
-                    "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
-                    id=charger_id,
-                ).fetchone()
-                # Sessions whose charger is unknown can have the nicknames of several chargers.
-                nickname = None if charger_id == UNKNOWN_CHARGER else nickname
+            for charger_id, nickname in unnamed:
                 self._pin_label(pinned, _PinnedCharger(charger_id, "", linked=False, nickname=nickname))
 
     def apply_configured_labels(self) -> None:
@@ -163,22 +161,6 @@ class Chargers:
                         self._merge(pinned, former.charger_id, charger.charger_id)
                         break
 
-    def withdraw_moved(self, newest: SessionPage) -> None:
-        """Withdraw sessions of unlinked chargers that another account has too.
-
-        Only a charger's last session tells whether it has moved: the history of a charger that is gone may be
-        long. While the newest page of this account lists that session, both accounts have the charger.
-        """
-        listed = {session.id for session in newest.sessions}
-        for charger_id in unlinked_chargers(self._tables):
-            is_its = "charger_id = :charger_id AND withdrawn = 0"
-            last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
-            last = select_sessions(self._tables, last_one, charger_id=charger_id).keys() - listed
-            if last and select_sessions(self._tables, f"id = :id AND {IN_ANOTHER_ACCOUNT}", id=last.pop()):
-                moved = select_sessions(self._tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
-                for stored in moved.values():
-                    save_session(self._tables, stored, replace(stored, withdrawn=True))
-
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[dict[str, _PinnedCharger]]:
         """Yield the chargers with a label, by id; at the end, write those that the caller has changed."""
@@ -204,12 +186,18 @@ class Chargers:
     def _merge(self, pinned: dict[str, _PinnedCharger], was: str, now: str) -> None:
         """Give the sessions of a former charger to its successor, and its label if that has shown more energy.
 
+        A session that the successor has under another id is withdrawn: no two of a charger begin at the same time.
         Labels are exchanged, and the marks of the totals with them: a label that is used again one day continues
         from its last values. Readings stay with their own charger.
         """
         former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
+        both = """charger_id = :now AND withdrawn = 0 AND started_at IN (
+            SELECT started_at FROM sessions WHERE account = :account AND charger_id = :was)"""
+        back = select_sessions(self._tables, both, index="sessions_by_start", was=was, now=now).values()
+        back_starts = {each.started_at_seconds for each in back}
         for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
-            save_session(self._tables, stored, replace(stored, charger_id=now))
+            withdrawn = stored.withdrawn or stored.started_at_seconds in back_starts
+            save_session(self._tables, stored, replace(stored, charger_id=now, withdrawn=withdrawn))
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)

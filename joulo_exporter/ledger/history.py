@@ -194,6 +194,7 @@ def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: flo
         repeats=0,
         first_id=None,
         started_at_seconds=now_seconds,
+        corrections_since_seconds=walk.corrections_since_seconds or now_seconds,
     )
 
 
@@ -261,6 +262,7 @@ def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) ->
     after = replace(walk, offset=None, complete=True)
     if not walk.full:
         return after
+    proves_missing &= walk.page_size > 0  # no session at all proves nothing about the many that were there
     return replace(
         after,
         finished_at_seconds=now_seconds,
@@ -338,13 +340,11 @@ def record_page(
     for session_id in former_ids.keys() - {session.id for session in sessions}:
         stored, charger_id = former_ids[session_id]
         save_session(tables, stored, replace(stored, charger_id=charger_id, withdrawn=True))
-    if after.corrections_since_seconds is None:
-        after = replace(after, corrections_since_seconds=now_seconds)
+    if page.offset == 0:
+        _withdraw_moved(tables, {session.id for session in sessions})
     missing, believed = 0, True
     if after.finished_generation != walk.finished_generation:
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
-        if after.page_size == 0:  # it proves nothing, so that it is not the first of two walks that miss a session
-            after = replace(after, finished_generation=walk.finished_generation)
     return after, missing, believed
 
 
@@ -408,38 +408,53 @@ def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: fl
     return step > former_step
 
 
-# Sessions that a full walk has not listed ---------------------------------------------------------
+# Sessions that are no longer listed ---------------------------------------------------------------
+
+
+def _withdraw_moved(tables: AccountTables, newest: Collection[str]) -> None:
+    """Withdraw sessions of unlinked chargers that another account has too.
+
+    Only a charger's last session tells whether it has moved: the history of a charger that is gone may be long.
+    While the newest page of this account lists that session, both accounts have the charger.
+    """
+    for charger_id in unlinked_chargers(tables):
+        is_its = "charger_id = :charger_id AND withdrawn = 0"
+        last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
+        last = select_sessions(tables, last_one, charger_id=charger_id).keys() - newest
+        if last and select_sessions(tables, f"id = :id AND {IN_ANOTHER_ACCOUNT}", id=last.pop()):
+            moved = select_sessions(tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
+            for stored in moved.values():
+                save_session(tables, stored, replace(stored, withdrawn=True))
 
 
 def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int) -> tuple[int, bool]:
     """Withdraw the sessions that a full walk has not listed.
 
-    A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
-    have ended with a page that the API cut short, and an unreadable record may be any of the missing sessions:
-    each then has to be missing from two walks. Sessions that another account of the configuration has by now are
-    beyond doubt: their charger has moved there.
+    A walk that misses many may have ended with a page that the API cut short, and an unreadable record may be any
+    of the missing sessions: each then has to be missing from two walks. Sessions that another account of the
+    configuration has by now are beyond doubt: their charger has moved there. Those of chargers that are no longer
+    in ``/chargers`` stay: the API may have dropped the history along with the charger.
 
     Returns:
-        How many sessions are missing (if no session was listed, only the moved ones); whether all are withdrawn.
+        How many sessions are missing; whether all are withdrawn.
     """
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
     values: dict[str, Any] = {
         "generation": former_generation if walk.lost or walk.newest_lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
-    missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
-    if walk.page_size > 0:
-        unlinked, missing = unlinked_chargers(tables), {}
-        for stored in select_sessions(tables, is_missing, **values).values():
-            if stored.id in moved or stored.charger_id not in unlinked or stored.generation == 0:
-                missing[stored.id] = stored
-            elif stored.ended_at_seconds is None and stored.live_at_seconds is not None:
-                # Neither endpoint will show its end any more, nor a tag.
-                save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
-        (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
-        too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
-        twice = {each.id: each for each in missing.values() if each.generation < former_generation}
-        certain = moved | twice if too_many else missing
+    moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
+    missing, unlinked = dict(moved), unlinked_chargers(tables)
+    for stored in select_sessions(tables, is_missing, **values).values():
+        if stored.charger_id not in unlinked or stored.generation == 0:
+            missing[stored.id] = stored
+        elif stored.id not in moved and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+            # Neither endpoint will show its end any more, nor a tag.
+            save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
+    (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
+    too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
+    twice = {each.id: each for each in missing.values() if each.generation < former_generation}
+    certain = moved | twice if too_many else missing
     for stored in certain.values():
         save_session(tables, stored, replace(stored, withdrawn=True))
     return len(missing), len(certain) == len(missing)
