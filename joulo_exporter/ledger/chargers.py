@@ -305,6 +305,11 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None = None
     """For a charger that gives no meter readings, the session whose energy stands in for them."""
 
+    def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
+        """Return whether the energy between the latest reading and a new one fits the time."""
+        max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(self.at_seconds, at_seconds)
+        return 0 <= wh - self.wh <= 1000 * max_kwh
+
     def followed_by(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
         """Return the meter after a reading that goes on from the latest one.
 
@@ -314,23 +319,6 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         span_s = at_seconds - self.at_seconds
         watts = (wh - self.wh) / span_s * 3600 if span_s >= _MEAN_OF_S else math.inf
         return Meter(wh, at_seconds, watts if watts <= 1000 * max_power_kw else None, session_id=self.session_id)
-
-    def after(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
-        """Return the meter after a reading that is not older than the latest one."""
-        if self.goes_on(wh, at_seconds, max_power_kw):
-            if at_seconds - self.at_seconds >= _MEAN_OF_S:
-                return self.followed_by(wh, at_seconds, max_power_kw)
-            return replace(self, doubted_wh=None, doubted_at_seconds=None)
-        if self.doubted_wh is not None and self.doubted_at_seconds is not None and wh > self.doubted_wh:
-            doubted = Meter(self.doubted_wh, self.doubted_at_seconds)
-            if at_seconds > doubted.at_seconds and doubted.goes_on(wh, at_seconds, max_power_kw):
-                return doubted.followed_by(wh, at_seconds, max_power_kw)
-        return replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
-
-    def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
-        """Return whether the energy between the latest reading and a new one fits the time."""
-        max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(self.at_seconds, at_seconds)
-        return 0 <= wh - self.wh <= 1000 * max_kwh
 
 
 def read_meters(tables: AccountTables) -> dict[str, Meter]:
@@ -358,11 +346,10 @@ def record_meters(
         if charger.meter_wh is None:
             meter = _session_meter(known, charger, now_seconds, max_power_kw)
         else:
-            known = None if known is None or known.session_id is not None else known
+            known = known if known is not None and known.session_id is None else None
             meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
             if meter is not None and meter.doubted_wh is None:
-                in_doubt = known if known is not None and known.doubted_wh is not None else None
-                is_another = in_doubt and not in_doubt.goes_on(meter.wh, meter.at_seconds, max_power_kw)
+                is_another = known is not None and known.doubted_wh is not None and meter.wh < known.wh
                 if is_another or charger.meter_wh > marks.get(("meter_wh", charger.id), -1):
                     tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
                     marks["meter_wh", charger.id] = charger.meter_wh
@@ -381,10 +368,18 @@ def _meter_after(
         ):
             return None
         at_seconds = now_seconds
-    # A reading that a wrong clock of ours has dated in the future would block all later ones.
-    if known is None or at_seconds < known.at_seconds > now_seconds:
-        return Meter(wh, at_seconds)
-    return None if at_seconds < known.at_seconds else known.after(wh, at_seconds, max_power_kw)
+    if known is None or at_seconds < known.at_seconds:
+        # A reading that a wrong clock of ours has dated in the future would block all later ones.
+        return Meter(wh, at_seconds) if known is None or known.at_seconds > now_seconds else None
+    if known.goes_on(wh, at_seconds, max_power_kw):
+        if at_seconds - known.at_seconds >= _MEAN_OF_S:
+            return known.followed_by(wh, at_seconds, max_power_kw)
+        return replace(known, doubted_wh=None, doubted_at_seconds=None)
+    if known.doubted_wh is not None and known.doubted_at_seconds is not None:
+        doubted = Meter(known.doubted_wh, known.doubted_at_seconds)
+        if wh > doubted.wh and at_seconds > doubted.at_seconds and doubted.goes_on(wh, at_seconds, max_power_kw):
+            return doubted.followed_by(wh, at_seconds, max_power_kw)
+    return replace(known, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
 
 def _session_meter(known: Meter | None, charger: Charger, now_seconds: float, max_power_kw: float) -> Meter | None:
