@@ -93,7 +93,7 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     marks: Marks = {}
     """High-water marks of counters that the API states, by series and key."""
     eligibility_known: bool = False
-    """Whether the API says which sessions count for ERE, and no session is still ``UNREAD``."""
+    """Whether the API says which sessions count for ERE."""
     months: Months = {}
     """Sums over the sessions that began in each of the last months; none until the history is complete."""
     finished_months: Months = {}
@@ -144,12 +144,8 @@ def read_book(
 
 
 def _eligibility_known(tables: AccountTables) -> bool:
-    (known,) = tables.execute(
-        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0) "
-        "AND NOT EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
-        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)"
-    ).fetchone()
-    return bool(known)
+    known = "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0)"
+    return bool(tables.execute(known).fetchone()[0])
 
 
 def completeness(tables: AccountTables) -> Completeness:

@@ -30,7 +30,6 @@ _OTHER_USER = "; run this as root, or as the exporter's user"
 _CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 _READ_AS = {
-    "counts_for_ere": "NULLIF(counts_for_ere, -1)",
     "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
 }
 """SQL for columns that are not read as they are stored."""
