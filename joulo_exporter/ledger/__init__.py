@@ -5,7 +5,6 @@ from joulo_exporter.ledger.account import (
     AccountLedger,
     ClockJump,
     EndpointRecord,
-    Outcome,
     Pause,
     Refreshes,
     keep_configured,
@@ -13,7 +12,7 @@ from joulo_exporter.ledger.account import (
 from joulo_exporter.ledger.book import Book, Completeness, HeldTotals, vehicle_of
 from joulo_exporter.ledger.chargers import Meter
 from joulo_exporter.ledger.database import Batches, Database, open_ledger
-from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, Walk, next_page
+from joulo_exporter.ledger.history import FEW_MISSING, PAGE_SIZE, Outcome, Walk, next_page
 from joulo_exporter.ledger.sessions import StoredSession, Totals
 from joulo_exporter.ledger.storage import FILE_NAME
 

@@ -27,7 +27,7 @@ from joulo_exporter.ledger.chargers import (
     served_labels,
 )
 from joulo_exporter.ledger.database import AccountTables, Database
-from joulo_exporter.ledger.history import Walk
+from joulo_exporter.ledger.history import Outcome, Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPage
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
@@ -102,18 +102,6 @@ class EndpointRecord(Refreshes, frozen=True, gc=False, kw_only=True):
     pause: Pause | None = None
     body: bytes | None = None
     """The last good API response, in our own encoding."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """Consequences of a stored API response for the refreshes that follow."""
-
-    session_ended: bool = False
-    walk: Walk | None = None
-    """After a page of ``/sessions``, how far the history has been read."""
-    missing: int = 0
-    """Sessions that a walk which has just ended did not list."""
-    withdrawn: bool = True
-    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
 
 
 class SettledCounter(msgspec.Struct, frozen=True):
@@ -219,14 +207,13 @@ class AccountLedger:
         with self._tables() as tables:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
-            walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
+            outcome = history.record_page(tables, response, asked, now_seconds)
             self._chargers(tables).take_over()
-            is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
-            history.save_walk(tables, walk)
+            is_unchanged = tables.rows_written == rows_written + 1  # only the walk; most pages bring nothing new
             known = completeness(tables)
         if is_unchanged and book and book.history.complete == known.complete:
             self._book = replace(book, history=known)
-        return Outcome(walk=walk, missing=missing, withdrawn=withdrawn)
+        return outcome
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and raise the marks to those of its totals that are believed."""

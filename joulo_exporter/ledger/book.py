@@ -49,6 +49,8 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Sessions in the ledger, without the withdrawn ones."""
     back_to_seconds: float | None
     """Start of the earliest session."""
+    eligibility_known: bool = False
+    """Whether the API says which sessions count for ERE."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
     read_in_full_at_seconds: float | None = None
@@ -92,8 +94,6 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """By charger id."""
     marks: Marks = {}
     """High-water marks of counters that the API states, by series and key."""
-    eligibility_known: bool = False
-    """Whether the API says which sessions count for ERE."""
     months: Months = {}
     """Sums over the sessions that began in each of the last months; none until the history is complete."""
     finished_months: Months = {}
@@ -130,7 +130,6 @@ def read_book(
         persistent=persistent,
         meters=read_meters(tables),
         marks=read_marks(tables, API_COUNTERS),
-        eligibility_known=_eligibility_known(tables),
     )
     if former and former.ended:  # news for an hour
         book = replace(former, ended=_recently_ended(tables, now_seconds))
@@ -143,16 +142,11 @@ def read_book(
     return replace(book, chargers=chargers, vehicles=by_name, months=months, finished_months=finished)
 
 
-def _eligibility_known(tables: AccountTables) -> bool:
-    known = "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0)"
-    return bool(tables.execute(known).fetchone()[0])
-
-
 def completeness(tables: AccountTables) -> Completeness:
     """Return how much of the account's history is in the ledger."""
     walk = load_walk(tables)
-    sessions, without_energy, back_to_seconds = tables.execute(
-        "SELECT SUM(entries), SUM(without_energy), "
+    sessions, without_energy, eligibility_known, back_to_seconds = tables.execute(
+        "SELECT SUM(entries), SUM(without_energy), SUM(eligibility_known), "
         "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
         "FROM totals WHERE account = :account"
     ).fetchone()
@@ -160,6 +154,7 @@ def completeness(tables: AccountTables) -> Completeness:
         complete=walk.complete,
         sessions=sessions or 0,
         back_to_seconds=back_to_seconds,
+        eligibility_known=bool(eligibility_known),
         unreadable=walk.unreadable + (without_energy or 0),
         read_in_full_at_seconds=walk.finished_at_seconds,
         corrections_since_seconds=walk.corrections_since_seconds,

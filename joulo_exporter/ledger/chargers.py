@@ -177,11 +177,9 @@ class Chargers:
             self._tables.insert("chargers", **asdict(charger))  # a duplicate label is an error
 
     def _has_name_of(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
-        return (
-            (former.slug is not None and former.slug == charger.slug)
-            or (former.nickname is not None and former.nickname == charger.nickname)
-            or self._wanted_label(charger) == former.label
-        )
+        former_names = (former.slug, former.nickname, former.label)
+        names = (charger.slug, charger.nickname, self._wanted_label(charger))
+        return any(was is not None and was == now for was, now in zip(former_names, names, strict=True))
 
     def _merge(self, pinned: dict[str, _PinnedCharger], was: str, now: str) -> None:
         """Give the sessions of a former charger to its successor, and its label if that has shown more energy.

@@ -119,6 +119,18 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
         return replace(self, **{name: moved(moment) for name, moment in known.items()})
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """Consequences of a stored API response for the refreshes that follow."""
+
+    session_ended: bool = False
+    walk: Walk | None = None
+    """After a page of ``/sessions``, how far the history has been read."""
+    missing: int = 0
+    """Sessions that a walk which has just ended did not list."""
+    withdrawn: bool = True
+    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
+
+
 class _Page(msgspec.Struct, frozen=True, gc=False):
     """A page that has arrived, and its sessions as the ledger had them before."""
 
@@ -173,8 +185,8 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
         return replace(walk, newest_was_last=False)
     walk = replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
-    since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
-    is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
+    since_walk_s = math.inf if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
+    is_fresh = walk.complete and 0 <= since_walk_s < resync_interval_s
     if walk.offset is None and not is_fresh:  # an end in the future is not fresh either: the clock went back
         walk = new_walk(walk, now_seconds, full=True)
     return walk
@@ -287,15 +299,11 @@ def save_walk(tables: AccountTables, walk: Walk) -> None:
 
 def record_page(
     tables: AccountTables, response: ApiResponse[SessionPage], walk: Walk, now_seconds: float
-) -> tuple[Walk, int, bool]:
+) -> Outcome:
     """Store the page of ``/sessions`` that the walk has asked for.
 
     A session that gets another id counts under the new one, and is withdrawn under the former one. Sessions of an
     unknown charger can be those of several chargers.
-
-    Returns:
-        The walk after the page, which the caller has to save; how many sessions a full walk that ends with this
-        page has missed; whether they are withdrawn.
     """
     sessions = response.content.sessions
     former = sessions_where(tables, "id", [session.id for session in sessions])
@@ -342,10 +350,11 @@ def record_page(
         save_session(tables, stored, replace(stored, charger_id=charger_id, withdrawn=True))
     if page.offset == 0:
         _withdraw_moved(tables, {session.id for session in sessions})
-    missing, believed = 0, True
-    if after.finished_generation != walk.finished_generation:
-        missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
-    return after, missing, believed
+    save_walk(tables, after)
+    if after.finished_generation == walk.finished_generation:
+        return Outcome(walk=after)
+    missing, withdrawn = _withdraw_missing(tables, after, walk.finished_generation)
+    return Outcome(walk=after, missing=missing, withdrawn=withdrawn)
 
 
 def _sessions_by_start(

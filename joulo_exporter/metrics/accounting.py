@@ -40,7 +40,7 @@ def _stated(
 
 _BOOK = unlabelled(lambda snapshot: snapshot.book)
 _ELIGIBLE = unlabelled(
-    lambda snapshot: snapshot.book if snapshot.book and snapshot.book.eligibility_known else None
+    lambda snapshot: snapshot.book if snapshot.book and snapshot.book.history.eligibility_known else None
 )
 _VEHICLE, _ELIGIBLE_VEHICLE = (each.by("vehicle", lambda book: book.vehicles) for each in (_BOOK, _ELIGIBLE))
 _CHARGER, _ELIGIBLE_CHARGER = (each.by("charger", _by_label) for each in (_BOOK, _ELIGIBLE))

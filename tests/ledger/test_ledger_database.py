@@ -162,7 +162,7 @@ def test_sums_of_an_earlier_version_are_without_durations_of_provisional_ends_an
     book = rig.book()
     assert (book.meters["c1"].power_watts, book.history.sessions, book.chargers) == (1000, 6, {})
     rig.whole_walk(history, size=2)
-    assert rig.book().eligibility_known
+    assert rig.book().history.eligibility_known
     assert held(rig.book().chargers) == {
         "c1": Totals(500, 0, 5, 300_000, 500),
         "c2": Totals(100, 0, 1, 60_000, 100),
