@@ -19,7 +19,7 @@ from joulo_exporter.ledger.chargers import (
     served_labels,
 )
 from joulo_exporter.ledger.database import AccountTables, Database
-from joulo_exporter.ledger.history import Walk
+from joulo_exporter.ledger.history import Outcome, Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPage
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
@@ -94,18 +94,6 @@ class EndpointRecord(Refreshes, frozen=True, gc=False, kw_only=True):
     pause: Pause | None = None
     body: bytes | None = None
     """The last good API response, in our own encoding."""
-
-
-class Outcome(msgspec.Struct, frozen=True):
-    """Consequences of a stored API response for the refreshes that follow."""
-
-    session_ended: bool = False
-    walk: Walk | None = None
-    """After a page of ``/sessions``, how far the history has been read."""
-    missing: int = 0
-    """Sessions that a walk which has just ended did not list."""
-    withdrawn: bool = True
-    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
 
 
 class AccountLedger:
@@ -198,19 +186,14 @@ class AccountLedger:
             book, self._book = self._book, None
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             written_before = tables.connection.total_changes
-            walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
-            chargers = Chargers(tables, self._labels)
-            if asked.asked_offset == 0:
-                chargers.withdraw_moved(response.content)
-            chargers.take_over()
-            is_unchanged = tables.connection.total_changes == written_before  # most pages bring nothing new
-            if walk.offset is None and chargers.take_due_walk():
-                walk = history.new_walk(walk, now_seconds, full=True)
-            history.save_walk(tables, walk)
+            outcome = history.record_page(tables, response, asked, now_seconds)
+            Chargers(tables, self._labels).take_over()
+            # Only the walk: most pages bring nothing new.
+            is_unchanged = tables.connection.total_changes == written_before + 1
             known = completeness(tables)
         if is_unchanged and book and book.history.complete == known.complete:
             self._book = replace(book, history=known)
-        return Outcome(walk=walk, missing=missing, withdrawn=withdrawn)
+        return outcome
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and raise the marks to those of its totals that are believed."""

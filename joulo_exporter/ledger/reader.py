@@ -28,7 +28,6 @@ from joulo_exporter.models.charger import Charger
 _OTHER_USER = "; run this as root, or as the exporter's user"
 
 _READ_AS = {
-    "counts_for_ere": "NULLIF(counts_for_ere, -1)",
     "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
 }
 """SQL for columns that are not read as they are stored."""

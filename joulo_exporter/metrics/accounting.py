@@ -41,7 +41,7 @@ def _by_label(book: Book) -> Mapping[str, HeldTotals]:
 
 _BOOK = unlabelled(lambda snapshot: snapshot.book)
 _LEDGER = replace(_BOOK, source=LEDGER)
-_ELIGIBLE = _LEDGER.of(lambda book: book if book.eligibility_known else None)
+_ELIGIBLE = _LEDGER.of(lambda book: book if book.history.eligibility_known else None)
 _VEHICLE, _ELIGIBLE_VEHICLE = (each.by("vehicle", lambda book: book.vehicles) for each in (_LEDGER, _ELIGIBLE))
 _CHARGER, _ELIGIBLE_CHARGER = (each.by("charger", _by_label) for each in (_LEDGER, _ELIGIBLE))
 _VEHICLE_EXCESS, _CHARGER_EXCESS = (replace(each, source="") for each in (_VEHICLE, _CHARGER))

@@ -36,12 +36,11 @@ from joulo_exporter.ledger.account import (
     AccountLedger,
     ClockJump,
     EndpointRecord,
-    Outcome,
     Pause,
     Refreshes,
 )
 from joulo_exporter.ledger.database import Database
-from joulo_exporter.ledger.history import PAGE_SIZE, Walk, next_page
+from joulo_exporter.ledger.history import PAGE_SIZE, Outcome, Walk, next_page
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.models.charger import parse_chargers
 from joulo_exporter.models.wire import ApiResponse

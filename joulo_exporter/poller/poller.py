@@ -14,10 +14,10 @@ import msgspec
 from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
-from joulo_exporter.ledger.account import AccountLedger, ClockJump, Outcome
+from joulo_exporter.ledger.account import AccountLedger, ClockJump
 from joulo_exporter.ledger.book import Book
 from joulo_exporter.ledger.database import Batches
-from joulo_exporter.ledger.history import FEW_MISSING
+from joulo_exporter.ledger.history import FEW_MISSING, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.poller.endpoint import EndpointState, Plan, account_endpoints
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers

@@ -15,8 +15,8 @@ from support.poller_rig import CONFIG, PLAN
 
 from joulo_exporter.accounts import first_delays
 from joulo_exporter.errors import ApiError, ApiTimeoutError
-from joulo_exporter.ledger.account import EndpointRecord, Outcome, Pause
-from joulo_exporter.ledger.history import Walk
+from joulo_exporter.ledger.account import EndpointRecord, Pause
+from joulo_exporter.ledger.history import Outcome, Walk
 from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.endpoint import (
