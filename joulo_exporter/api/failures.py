@@ -18,13 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from joulo_exporter.config.files import Secret, compared
 from joulo_exporter.config.schema import ApiConfig
-from joulo_exporter.errors import (
-    ApiConnectionError,
-    ApiError,
-    ApiRefusalError,
-    ApiResponseError,
-    ApiTimeoutError,
-)
+from joulo_exporter.errors import ApiConnectionError, ApiError, ApiRefusalError, ApiResponseError, ApiTimeoutError
 from joulo_exporter.models.wire import is_web_page
 
 TRANSPORT_ERRORS = (aiohttp.ClientError, HttpProcessingError, OSError)

@@ -12,13 +12,7 @@ import msgspec
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, EndpointRecord, load_endpoints
-from joulo_exporter.ledger.book import (
-    Completeness,
-    HeldTotals,
-    completeness,
-    excesses,
-    held_totals,
-)
+from joulo_exporter.ledger.book import Completeness, HeldTotals, completeness, excesses, held_totals
 from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import AccountTables, as_ledger_error, error_code, missing_migrations
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession

@@ -19,14 +19,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from joulo_exporter.api.client import (
-    CHARGERS,
-    ENERGY,
-    OPTIONAL_ENDPOINTS,
-    SESSIONS,
-    Endpoint,
-    JouloClient,
-)
+from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
