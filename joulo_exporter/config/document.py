@@ -51,6 +51,9 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        if isinstance(error, yaml.reader.ReaderError):  # a byte that is not UTF-8, or a control character
+            line = 1 + content.count(b"\n", 0, error.position)
+            place = f"line {line}: "
         fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
     else:
         if node is None or node.value in NOTHING:

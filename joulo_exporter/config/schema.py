@@ -284,8 +284,8 @@ def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
         least = key.type.__metadata__[-1].extra["least"]
         if getattr(section, key.name) < values.duration(least):
             raise where.child(key.encode_name).fault(
-                f"is shorter than {least}: the API documents no faster polling, and has no newer data; write "
-                f"{least} or more (only an API on a loopback address may be asked faster)"
+                f"is shorter than {least}: the API is not to be asked more often; write {least} or more "
+                "(only an API on a loopback address may be asked faster)"
             )
 
 

@@ -50,7 +50,7 @@ def one_of(example: str, values: Mapping[str, object] | tuple[str, ...]) -> Meta
 
     def read(text: str) -> object:
         if text not in values:
-            raise ValueError(f"must be {' or '.join(values)}; write one of them")
+            raise ValueError(f"must be one of {', '.join(values)}; correct it")
         return text if isinstance(values, tuple) else values[text]
 
     return like(example, read)

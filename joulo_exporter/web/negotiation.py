@@ -50,11 +50,13 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
     """Return the language for an ``Accept-Language`` header.
 
-    A language range such as ``nl-BE`` asks for its language, ``nl``. The greatest weight wins; where nothing
-    decides, the first of the languages is returned.
+    A language range such as ``nl-BE`` asks for its language, ``nl``. The greatest weight wins, then the earlier
+    range; if none of the languages is asked for, the first of them is returned.
     """
-    weights = {name.partition("-")[0]: weight for name, _, weight in reversed(_elements(accept_language))}
-    return max(languages, key=lambda language: weights.get(language, 0.0))
+    for name, _, weight in sorted(_elements(accept_language), key=lambda element: -element[2]):
+        if weight > 0 and (language := name.partition("-")[0]) in languages:
+            return language
+    return languages[0]
 
 
 def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[float, int]:

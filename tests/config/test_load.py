@@ -173,7 +173,7 @@ def test_an_interval_has_a_floor_that_binds_no_simulator_and_the_url_in_force_de
 
     load(at(key, floor))
     line = refused(at(key, f"{round(duration(floor) * 1000) - 1}ms"))
-    assert line.startswith(f"{key}: is shorter than {floor}: the API documents no faster polling")
+    assert line.startswith(f"{key}: is shorter than {floor}: the API is not to be asked more often")
     assert "only an API on a loopback address may be asked faster" in line
 
     values = getattr(load(f"api: {{url: 'http://[::1]:1'}}\n{at(key, '1ms')}"), section)
