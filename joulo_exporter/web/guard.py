@@ -238,7 +238,9 @@ class GuardedConnection(web.RequestHandler):
 
         The connection is closed after it: where the next request begins is unknown.
         """
-        _logger.debug("malformed request from %s: %s", request.remote, type(exc).__name__ if exc else message)
+        is_common = status < HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(exc, ConnectionError)
+        level = logging.DEBUG if is_common else logging.ERROR
+        _logger.log(level, "malformed request from %s: %s", request.remote, type(exc).__name__ if exc else message)
         text = f"{HTTPStatus(status).phrase}\n"
         response = web.Response(status=status, text=text, headers=HEADERS)
         response.force_close()
