@@ -129,6 +129,15 @@ def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_o
     assert held(rig.book().chargers) == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
 
 
+def test_a_charger_without_sessions_keeps_its_label_apart_from_another_one_of_its_name(rig):
+    twins = Charger("old-id", nickname="Paal"), Charger("twin", nickname="Paal")
+    rig.chargers(*twins)
+    rig.whole_walk([finished("t", charger_id="twin", kwh_hundredths=0)])
+    for shown in (twins, twins[1:], twins):
+        rig.chargers(*shown)
+        assert rig.book().labels["twin"] == "paal-twin"
+
+
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
     rig.whole_walk(history_of(30, charger_id="old-id"))
@@ -141,6 +150,26 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
     assert (rig.book().labels, rig.book().history.sessions) == ({"new-id": "oprit"}, 30)
     assert held(rig.book().chargers) == {"new-id": Totals(3000, 0, 30, 1_800_000)}
     assert rig.whole_walk(anew) == [0]
+
+
+@pytest.mark.parametrize(
+    ("was", "moved"),
+    [
+        ({}, {"kwh_hundredths": 110, "ended_at_seconds": NOW}),  # energy and end were corrected meanwhile
+        ({"started_at_seconds": None}, {"started_at_seconds": None}),
+        ({"ended_at_seconds": None}, {"kwh_hundredths": 110}),
+    ],
+)
+@pytest.mark.parametrize("noticed", [True, False])
+def test_the_only_session_of_a_charger_linked_anew_counts_once(rig, was, moved, noticed):
+    rig.chargers(OPRIT)
+    rig.whole_walk([finished("s", charger_id="old-id", **was)])
+    rig.chargers(ANEW if noticed else OPRIT)
+    rig.book()
+    rig.whole_walk([new := finished("new", charger_id="new-id", **(was | moved))])
+    rig.chargers(ANEW)
+    assert rig.book().history.sessions == 1
+    assert rig.book().chargers["new-id"].truth.kwh_hundredths == new.kwh_hundredths
 
 
 @pytest.mark.parametrize("noticed", [True, False])
