@@ -214,15 +214,16 @@ class Chargers:
     def _merge(self, pinned: dict[str, _PinnedCharger], former: _PinnedCharger, charger: _PinnedCharger) -> None:
         """Give the sessions of a former charger to its successor, and its label if that has shown more energy.
 
-        A session that the successor has under another id is withdrawn.
+        A session that the successor has under another id is withdrawn. The others stay even if they are not listed
+        any more: the API may have dropped them along with the charger.
         Labels are exchanged, and the marks of the totals with them: a label that is used again one day continues
         from its last values. Readings stay with their own charger.
         """
         was, now, marks = former.charger_id, charger.charger_id, read_marks(self._tables)
         copied = self._copied(former, charger)
         for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
-            withdrawn = stored.withdrawn or stored.id in copied
-            save_session(self._tables, stored, replace(stored, charger_id=now, withdrawn=withdrawn))
+            moved = replace(stored, charger_id=now, generation=-abs(stored.generation))
+            save_session(self._tables, stored, replace(moved, withdrawn=stored.withdrawn or stored.id in copied))
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)

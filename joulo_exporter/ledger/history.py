@@ -136,7 +136,7 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
     @property
     def generations(self) -> list[int]:
         """Return, for each known session, the number of the walk that listed it last."""
-        return [stored.generation for stored in self.known.values()]
+        return [abs(stored.generation) for stored in self.known.values()]
 
     def connects(self, walk: Walk) -> bool:
         """Return whether no session can lie unseen between this page and those that the walk has seen."""
@@ -262,7 +262,6 @@ def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) ->
     after = replace(walk, offset=None, complete=True)
     if not walk.full:
         return after
-    proves_missing &= walk.page_size > 0  # no session at all proves nothing about the many that were there
     return replace(
         after,
         finished_at_seconds=now_seconds,
@@ -345,6 +344,8 @@ def record_page(
     missing, believed = 0, True
     if after.finished_generation != walk.finished_generation:
         missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
+        if after.page_size == 0:  # it proves nothing, so that it is not the first of two walks that miss a session
+            after = replace(after, finished_generation=walk.finished_generation)
     return after, missing, believed
 
 
@@ -371,7 +372,7 @@ def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str])
     same_energy = stored.kwh_hundredths == session.kwh_hundredths
     if stored.charger_id != session.charger_id and stored.charger_id not in unlinked:
         return same_end and same_energy
-    return not stored.end_is_final or same_end or same_energy
+    return not stored.end_is_final or stored.generation < 0 or same_end or same_energy
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
@@ -445,8 +446,10 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     }
     moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
     missing, unlinked = dict(moved), unlinked_chargers(tables)
-    for stored in select_sessions(tables, is_missing, **values).values():
-        if stored.charger_id not in unlinked or stored.generation == 0:
+    for stored in select_sessions(tables, is_missing, **values).values() if walk.page_size > 0 else ():
+        # A session without a start that another charger has taken over may have come back under any id.
+        was_taken_over = stored.generation < 0 and stored.started_at_seconds is not None
+        if not was_taken_over and (stored.charger_id not in unlinked or stored.generation == 0):
             missing[stored.id] = stored
         elif stored.id not in moved and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
             # Neither endpoint will show its end any more, nor a tag.

@@ -138,6 +138,15 @@ def test_a_charger_without_sessions_keeps_its_label_apart_from_another_one_of_it
         assert rig.book().labels["twin"] == "paal-twin"
 
 
+@pytest.mark.parametrize("prefix", ["s", "anew"])
+def test_sessions_that_left_the_api_with_the_former_id_of_a_charger_stay(rig, prefix):
+    linked_anew(rig, OPRIT, ANEW, 5, prefix=prefix)
+    for _ in range(3):
+        rig.now_seconds += RESYNC_S
+        rig.whole_walk(history_of(5, prefix=prefix, charger_id="new-id")[:2])
+    assert rig.book().chargers["new-id"].truth == Totals(500, 0, 5, 300_000)
+
+
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
     rig.whole_walk(history_of(30, charger_id="old-id"))
