@@ -334,7 +334,8 @@ def record_page(
             at_start[session.started_at_seconds].append(new)
         for each in others:
             is_former = old is None or each.generation < after.generation
-            if is_former and UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}:
+            is_known = each.charger_id in unlinked or UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}
+            if is_former and is_known:
                 former_ids[each.id] = each, session.charger_id
     for session_id in former_ids.keys() - {session.id for session in sessions}:
         stored, charger_id = former_ids[session_id]

@@ -171,8 +171,8 @@ def test_the_only_session_of_a_charger_counts_once_if_it_comes_back_before_the_n
     assert sum(each.truth.kwh_hundredths for each in rig.book().chargers.values()) == new.kwh_hundredths
 
 
-@pytest.mark.parametrize("noticed", [True, False])
-def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed):
+@pytest.mark.parametrize(("noticed", "charger_id"), [(True, "new-id"), (False, "new-id"), (True, "unknown")])
+def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed, charger_id):
     """Whether ``/chargers`` has shown by then that its charger was linked anew or not."""
     old, night = finished("old", charger_id="old-id"), {"at_seconds": rig.now_seconds - 7200}
     rig.chargers(OPRIT)
@@ -182,8 +182,8 @@ def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed):
     rig.now_seconds += 3700
     rig.chargers(ANEW if noticed else OPRIT)
     new = finished("new", charger_id="new-id", at_seconds=rig.now_seconds - 600)
-    rig.whole_walk([new, finished("s+", charger_id="new-id", **night)])
-    assert [session.id for session in rig.book().ended] == ["new"]
+    rig.whole_walk([new, finished("s+", charger_id=charger_id, **night)])
+    assert ([session.id for session in rig.book().ended], rig.book().history.sessions) == (["new"], 3)
 
 
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
