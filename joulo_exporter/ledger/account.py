@@ -220,8 +220,9 @@ class AccountLedger:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             rows_written = tables.rows_written
             walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
-            self._chargers(tables).take_over()
             is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
+            if not is_unchanged:
+                self._chargers(tables).take_over()
             history.save_walk(tables, walk)
             known = completeness(tables)
         if is_unchanged and book and book.history.complete == known.complete:
