@@ -102,7 +102,7 @@ class Chargers:
                     continue
                 for other in others:
                     in_progress.pop(other.id, None)
-                    save_session(tables, other, replace(other, charger_id=charger.id, withdrawn=True))
+                    save_session(tables, other, replace(other, withdrawn=True))
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
                 changed = changed or not goes_on(old, seen[live.id])
@@ -152,20 +152,21 @@ class Chargers:
         """Let each charger that was linked anew, under another id, go on as the charger that it was.
 
         It replaces a charger that is no longer linked and had the same slug, nickname or label, if one of that
-        charger's sessions was listed again under the new id. If it was linked only after that one had gone, a
-        session with the same start is enough, and none is needed if that one never had any. The other sessions
-        follow at once: it may take days until their pages are read again, and meanwhile the energy would be in two
-        series.
+        charger's sessions was listed again under the new id, or is there under another id as well. If both were
+        linked together, two sessions may only look the same: then no other one may be left. None is needed if that
+        charger never had any, and had gone before. The other sessions follow at once: it may take days until their
+        pages are read again, and meanwhile the energy would be in two series.
         """
         with self._pinned() as pinned:
-            query = "SELECT DISTINCT charger_id FROM totals WHERE account = :account"
-            used = {charger_id for (charger_id,) in self._tables.execute(query)}
+            query = "SELECT charger_id, SUM(entries) FROM totals WHERE account = :account GROUP BY charger_id"
+            left: dict[str, int] = dict(self._tables.execute(query).fetchall())
             for former in [each for each in pinned.values() if not each.linked]:
                 for charger in [each for each in pinned.values() if each.linked]:
                     came_after = charger.came >= former.went > 0
                     if self._has_name_of(former, charger) and (
                         former.moved_to == charger.charger_id
-                        or (came_after and (former.charger_id not in used or self._copied(former, charger)))
+                        or (came_after and former.charger_id not in left)
+                        or ((came_after or not left.get(former.charger_id)) and self._copied(former, charger))
                     ):
                         self._merge(pinned, former, charger)
                         break
@@ -200,7 +201,7 @@ class Chargers:
         has = "FROM sessions INDEXED BY {} WHERE account = :account AND charger_id = :now AND NOT withdrawn AND"
         rows = self._tables.execute(
             f"""SELECT id FROM sessions s INDEXED BY sessions_by_end
-                WHERE account = :account AND charger_id = :was AND NOT withdrawn AND (
+                WHERE account = :account AND charger_id = :was AND (
                   EXISTS (SELECT 1 {has.format("sessions_by_start")} started_at = s.started_at AND (
                     :alone OR NOT s.end_is_final OR ended_at = s.ended_at OR kwh_hundredths = s.kwh_hundredths))
                   OR (s.started_at IS NULL AND EXISTS (
@@ -215,15 +216,18 @@ class Chargers:
         """Give the sessions of a former charger to its successor, and its label if that has shown more energy.
 
         A session that the successor has under another id is withdrawn. The others stay even if they are not listed
-        any more: the API may have dropped them along with the charger.
+        any more, unless both chargers were linked together: the API may have dropped them along with the charger.
         Labels are exchanged, and the marks of the totals with them: a label that is used again one day continues
         from its last values. Readings stay with their own charger.
         """
         was, now, marks = former.charger_id, charger.charger_id, read_marks(self._tables)
-        copied = self._copied(former, charger)
+        copied, came_after = self._copied(former, charger), charger.came >= former.went > 0
         for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
-            moved = replace(stored, charger_id=now, generation=-abs(stored.generation))
-            save_session(self._tables, stored, replace(moved, withdrawn=stored.withdrawn or stored.id in copied))
+            withdrawn = stored.withdrawn or stored.id in copied
+            generation = -abs(stored.generation) if came_after else abs(stored.generation)
+            moved = replace(stored, charger_id=now, withdrawn=withdrawn, generation=generation)
+            save_session(self._tables, stored, moved)
+        pinned[was] = former = replace(former, moved_to=now)  # its sessions may be listed under it once more
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)

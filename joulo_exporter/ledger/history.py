@@ -316,7 +316,7 @@ def record_page(
     # Sessions that this walk has not listed before.
     fresh = [each for each in sessions if each.id not in former or former[each.id].generation < after.generation]
     at_start, unlinked = _sessions_by_start(tables, fresh), unlinked_chargers(tables) if fresh else []
-    former_ids: dict[str, tuple[StoredSession, str]] = {}
+    former_ids: dict[str, StoredSession] = {}
     for session in sessions:
         old = former.get(session.id)
         others = [each for each in at_start[session.started_at_seconds] if _is_same(each, session, unlinked)]
@@ -336,10 +336,9 @@ def record_page(
             is_former = old is None or each.generation < after.generation
             is_known = each.charger_id in unlinked or UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}
             if is_former and is_known:
-                former_ids[each.id] = each, session.charger_id
+                former_ids[each.id] = each
     for session_id in former_ids.keys() - {session.id for session in sessions}:
-        stored, charger_id = former_ids[session_id]
-        save_session(tables, stored, replace(stored, charger_id=charger_id, withdrawn=True))
+        save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
     if page.offset == 0:
         _withdraw_moved(tables, {session.id for session in sessions})
     missing, believed = 0, True

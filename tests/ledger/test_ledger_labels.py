@@ -121,16 +121,17 @@ def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig
 def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_over(rig):
     twins = (Charger("old-id", slug="p1", nickname="Paal"), Charger("twin", slug="p2", nickname="Paal"))
     rig.chargers(*twins)
-    rig.whole_walk(
-        [finished("t", charger_id="twin"), finished("s", at_seconds=1_780_000_000.0, charger_id="old-id")],
-        size=100,
-    )
-    rig.book()
+    mine = [finished("s", charger_id="old-id"), finished("r", at_seconds=NOW - 9e6, charger_id="old-id")]
+    own = [finished("t", charger_id="twin", kwh_hundredths=300, ended_at_seconds=NOW - 9e5)]
+    own += [
+        finished("u", at_seconds=NOW - 9e6, charger_id="twin")
+    ]  # the one session of the two that looks like "r"
+    rig.whole_walk(own + mine)
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S
-    assert rig.whole_walk([finished("t", charger_id="twin")]) == [0, 1]
+    rig.whole_walk(own)
     assert rig.book().labels == {"old-id": "p1", "twin": "p2"}
-    assert held(rig.book().chargers) == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
+    assert {each.truth.kwh_hundredths for each in rig.book().chargers.values()} == {100, 400}
 
 
 def test_a_charger_without_sessions_keeps_its_label_apart_from_another_one_of_its_name(rig):
