@@ -313,8 +313,9 @@ def record_page(
     else:
         after = _after_page(walk, page, now_seconds)
     connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
-    # Sessions that this walk has not listed before.
-    fresh = [each for each in sessions if each.id not in former or former[each.id].generation < after.generation]
+    # Sessions that this walk has not listed before, or that have come back.
+    known = {each.id for each in former.values() if each.generation >= after.generation and not each.withdrawn}
+    fresh = [each for each in sessions if each.id not in known]
     at_start, unlinked = _sessions_by_start(tables, fresh), unlinked_chargers(tables) if fresh else []
     former_ids: dict[str, StoredSession] = {}
     for session in sessions:
@@ -333,7 +334,7 @@ def record_page(
         if old is None:
             at_start[session.started_at_seconds].append(new)
         for each in others:
-            is_former = old is None or each.generation < after.generation
+            is_former = old is None or old.withdrawn or each.generation < after.generation
             is_known = each.charger_id in unlinked or UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}
             if is_former and is_known:
                 former_ids[each.id] = each
