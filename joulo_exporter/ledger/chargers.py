@@ -227,7 +227,8 @@ class Chargers:
             generation = -abs(stored.generation) if came_after else abs(stored.generation)
             moved = replace(stored, charger_id=now, withdrawn=withdrawn, generation=generation)
             save_session(self._tables, stored, moved)
-        pinned[was] = former = replace(former, moved_to=now)  # its sessions may be listed under it once more
+        if copied:
+            pinned[was] = former = replace(former, moved_to=now)  # they may be listed under it once more
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
