@@ -187,9 +187,10 @@ class AccountLedger:
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
             written_before = tables.connection.total_changes
             outcome = history.record_page(tables, response, asked, now_seconds)
-            Chargers(tables, self._labels).take_over()
             # Only the walk: most pages bring nothing new.
             is_unchanged = tables.connection.total_changes == written_before + 1
+            if not is_unchanged:
+                Chargers(tables, self._labels).take_over()
             known = completeness(tables)
         if is_unchanged and book and book.history.complete == known.complete:
             self._book = replace(book, history=known)

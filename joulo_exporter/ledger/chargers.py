@@ -51,6 +51,14 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
+    came: int = 0
+    """Number of the change of the linked chargers with which it was first linked; 0 if it never was."""
+    went: int = 0
+    """Number of the change with which it was last unlinked."""
+
+    def came_after(self, other: _PinnedCharger) -> bool:
+        """Return whether it was first linked when, or after, the other one was unlinked."""
+        return self.came >= other.went > 0
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -98,7 +106,7 @@ class Chargers:
                     continue
                 for other in others:
                     in_progress.pop(other.id, None)
-                    save_session(tables, other, replace(other, charger_id=charger.id, withdrawn=True))
+                    save_session(tables, other, replace(other, withdrawn=True))
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
                 changed = changed or not goes_on(old, seen[live.id])
@@ -148,17 +156,23 @@ class Chargers:
         """Let each charger that was linked anew, under another id, go on as the charger that it was.
 
         It replaces a charger that is no longer linked and had the same slug, nickname or label, if one of that
-        charger's sessions was listed again under the new id, or it never had one. The other sessions follow at
-        once: it may take days until their pages are read again, and meanwhile the energy would be in two series.
+        charger's sessions was listed again under the new id, or is there under another id as well. If both were
+        linked together, two sessions may only look the same: then no other one may be left. None is needed if that
+        charger never had any, and had gone before. The other sessions follow at once: it may take days until their
+        pages are read again, and meanwhile the energy would be in two series.
         """
         with self._pinned() as pinned:
-            query = "SELECT DISTINCT charger_id FROM totals WHERE account = :account"
-            used = {charger_id for (charger_id,) in self._tables.execute(query)}
+            query = "SELECT charger_id, SUM(entries) FROM totals WHERE account = :account GROUP BY charger_id"
+            left: dict[str, int] = dict(self._tables.execute(query).fetchall())
             for former in [each for each in pinned.values() if not each.linked]:
                 for charger in [each for each in pinned.values() if each.linked]:
-                    is_same = former.moved_to == charger.charger_id or former.charger_id not in used
-                    if is_same and self._has_name_of(former, charger):
-                        self._merge(pinned, former.charger_id, charger.charger_id)
+                    came_after = charger.came_after(former)
+                    if self._has_name_of(former, charger) and (
+                        former.moved_to == charger.charger_id
+                        or (came_after and former.charger_id not in left)
+                        or ((came_after or not left.get(former.charger_id)) and self._copied(former, charger))
+                    ):
+                        self._merge(pinned, former, charger)
                         break
 
     @contextlib.contextmanager
@@ -181,21 +195,42 @@ class Chargers:
         names = (charger.slug, charger.nickname, self._wanted_label(charger))
         return any(was is not None and was == now for was, now in zip(former_names, names, strict=True))
 
-    def _merge(self, pinned: dict[str, _PinnedCharger], was: str, now: str) -> None:
+    def _copied(self, former: _PinnedCharger, charger: _PinnedCharger) -> set[str]:
+        """Return the ids of a former charger's sessions that its successor has under another id.
+
+        Two chargers that were linked together may begin at the same time: then end or energy has to be the same.
+        """
+        has = "FROM sessions INDEXED BY {} WHERE account = :account AND charger_id = :now AND NOT withdrawn AND"
+        rows = self._tables.execute(
+            f"""SELECT id FROM sessions s INDEXED BY sessions_by_end
+                WHERE account = :account AND charger_id = :was AND (
+                  EXISTS (SELECT 1 {has.format("sessions_by_start")} started_at = s.started_at AND (
+                    :alone OR NOT s.end_is_final OR ended_at = s.ended_at OR kwh_hundredths = s.kwh_hundredths))
+                  OR (s.started_at IS NULL AND EXISTS (
+                    SELECT 1 {has.format("sessions_by_end")} ended_at = s.ended_at)))""",  # noqa: S608 -- of ours
+            was=former.charger_id,
+            now=charger.charger_id,
+            alone=charger.came_after(former),
+        )
+        return {session_id for (session_id,) in rows}
+
+    def _merge(self, pinned: dict[str, _PinnedCharger], former: _PinnedCharger, charger: _PinnedCharger) -> None:
         """Give the sessions of a former charger to its successor, and its label if that has shown more energy.
 
-        A session that the successor has under another id is withdrawn: no two of a charger begin at the same time.
+        A session that the successor has under another id is withdrawn. The others stay even if they are not listed
+        any more, unless both chargers were linked together: the API may have dropped them along with the charger.
         Labels are exchanged, and the marks of the totals with them: a label that is used again one day continues
         from its last values. Readings stay with their own charger.
         """
-        former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
-        both = """charger_id = :now AND withdrawn = 0 AND started_at IN (
-            SELECT started_at FROM sessions WHERE account = :account AND charger_id = :was)"""
-        back = select_sessions(self._tables, both, index="sessions_by_start", was=was, now=now).values()
-        back_starts = {each.started_at_seconds for each in back}
+        was, now, marks = former.charger_id, charger.charger_id, read_marks(self._tables)
+        copied, came_after = self._copied(former, charger), charger.came_after(former)
         for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
-            withdrawn = stored.withdrawn or stored.started_at_seconds in back_starts
-            save_session(self._tables, stored, replace(stored, charger_id=now, withdrawn=withdrawn))
+            withdrawn = stored.withdrawn or stored.id in copied
+            generation = -abs(stored.generation) if came_after else abs(stored.generation)
+            moved = replace(stored, charger_id=now, withdrawn=withdrawn, generation=generation)
+            save_session(self._tables, stored, moved)
+        if copied:
+            pinned[was] = former = replace(former, moved_to=now)  # they may be listed under it once more
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
@@ -212,6 +247,7 @@ class Chargers:
         with self._pinned() as pinned:
             before = dict(pinned)
             shown = {charger.id for charger in response.content}
+            change = 1 + max((max(each.came, each.went) for each in pinned.values()), default=0)
             for charger in response.content:
                 known = pinned.get(charger.id) or _PinnedCharger(charger.id, "")
                 now = replace(
@@ -221,6 +257,7 @@ class Chargers:
                     nickname=charger.nickname or known.nickname,
                     # While both chargers are linked, only the session has moved.
                     moved_to=None if known.moved_to in shown else known.moved_to,
+                    came=known.came or change,
                 )
                 if charger.id in before:
                     pinned[charger.id] = now
@@ -228,7 +265,7 @@ class Chargers:
                     self._pin_label(pinned, now)
             if not response.malformed:  # an unreadable record may be that of any charger
                 for gone in [each for each in before.values() if each.linked and each.charger_id not in shown]:
-                    pinned[gone.charger_id] = replace(gone, linked=False)
+                    pinned[gone.charger_id] = replace(gone, linked=False, went=change)
             return pinned != before
 
     def _wanted_label(self, charger: _PinnedCharger) -> str:

@@ -148,7 +148,7 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
     @property
     def generations(self) -> list[int]:
         """Return, for each known session, the number of the walk that listed it last."""
-        return [stored.generation for stored in self.known.values()]
+        return [abs(stored.generation) for stored in self.known.values()]
 
     def connects(self, walk: Walk) -> bool:
         """Return whether no session can lie unseen between this page and those that the walk has seen."""
@@ -274,7 +274,6 @@ def _finished(walk: Walk, now_seconds: float, *, proves_missing: bool = True) ->
     after = replace(walk, offset=None, complete=True)
     if not walk.full:
         return after
-    proves_missing &= walk.page_size > 0  # no session at all proves nothing about the many that were there
     return replace(
         after,
         finished_at_seconds=now_seconds,
@@ -322,10 +321,11 @@ def record_page(
     else:
         after = _after_page(walk, page, now_seconds)
     connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
-    # Sessions that this walk has not listed before.
-    fresh = [each for each in sessions if each.id not in former or former[each.id].generation < after.generation]
+    # Sessions that this walk has not listed before, or that have come back.
+    known = {each.id for each in former.values() if each.generation >= after.generation and not each.withdrawn}
+    fresh = [each for each in sessions if each.id not in known]
     at_start, unlinked = _sessions_by_start(tables, fresh), unlinked_chargers(tables) if fresh else []
-    former_ids: dict[str, tuple[StoredSession, str]] = {}
+    former_ids: dict[str, StoredSession] = {}
     for session in sessions:
         old = former.get(session.id)
         others = [each for each in at_start[session.started_at_seconds] if _is_same(each, session, unlinked)]
@@ -342,18 +342,20 @@ def record_page(
         if old is None:
             at_start[session.started_at_seconds].append(new)
         for each in others:
-            is_former = old is None or each.generation < after.generation
-            if is_former and UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}:
-                former_ids[each.id] = each, session.charger_id
+            is_former = old is None or old.withdrawn or each.generation < after.generation
+            is_known = each.charger_id in unlinked or UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}
+            if is_former and is_known:
+                former_ids[each.id] = each
     for session_id in former_ids.keys() - {session.id for session in sessions}:
-        stored, charger_id = former_ids[session_id]
-        save_session(tables, stored, replace(stored, charger_id=charger_id, withdrawn=True))
+        save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
     if page.offset == 0:
         _withdraw_moved(tables, {session.id for session in sessions})
+    missing, withdrawn = 0, True
+    if after.finished_generation != walk.finished_generation:
+        missing, withdrawn = _withdraw_missing(tables, after, walk.finished_generation)
+        if after.page_size == 0:  # it proves nothing, so that it is not the first of two walks that miss a session
+            after = replace(after, finished_generation=walk.finished_generation)
     save_walk(tables, after)
-    if after.finished_generation == walk.finished_generation:
-        return Outcome(walk=after)
-    missing, withdrawn = _withdraw_missing(tables, after, walk.finished_generation)
     return Outcome(walk=after, missing=missing, withdrawn=withdrawn)
 
 
@@ -380,7 +382,7 @@ def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str])
     same_energy = stored.kwh_hundredths == session.kwh_hundredths
     if stored.charger_id != session.charger_id and stored.charger_id not in unlinked:
         return same_end and same_energy
-    return not stored.end_is_final or same_end or same_energy
+    return not stored.end_is_final or stored.generation < 0 or same_end or same_energy
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
@@ -454,8 +456,10 @@ def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int)
     }
     moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
     missing, unlinked = dict(moved), unlinked_chargers(tables)
-    for stored in select_sessions(tables, is_missing, **values).values():
-        if stored.charger_id not in unlinked or stored.generation == 0:
+    for stored in select_sessions(tables, is_missing, **values).values() if walk.page_size > 0 else ():
+        # A session without a start that another charger has taken over may have come back under any id.
+        was_taken_over = stored.generation < 0 and stored.started_at_seconds is not None
+        if not was_taken_over and (stored.charger_id not in unlinked or stored.generation == 0):
             missing[stored.id] = stored
         elif stored.id not in moved and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
             # Neither endpoint will show its end any more, nor a tag.

@@ -84,7 +84,10 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     end_seen_at_seconds: float | None = None
     """When ``/sessions`` first listed the end, as news; set once, whatever happens to it later."""
     generation: int = 0
-    """Number of the latest walk through the history that listed it; 0 if ``/sessions`` never did."""
+    """Number of the latest walk through the history that listed it; 0 if ``/sessions`` never did.
+
+    It is negative if the charger that it was listed under is gone, and another has taken over its sessions.
+    """
     withdrawn: bool = False
     awaits_tag: bool = False
     """Whether it has ended, but its tag may still come: ``/sessions`` has not listed the end twice."""
