@@ -33,7 +33,6 @@ NEWS_SHOWN_S = 3600.0
 _MOST_NEWS = 200
 """Most sessions in ``Book.ended``: bounds the series of an account after the exporter was away for a day."""
 
-
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
 

@@ -288,6 +288,8 @@ class Batches:
         self._writing = asyncio.Lock()
         """Held by the batch that is written next."""
         self._began_at_s = float("-inf")
+        self._hurry = asyncio.Event()
+        """Set when the batch that waits is full, or the last one."""
         self._works: list[Work] = []
         """Work of the batch that still takes some."""
         self._written: asyncio.Task[list[Done]] | None = None
@@ -302,6 +304,8 @@ class Batches:
             self._written = asyncio.create_task(self._write(self._works), name="ledger batch")
         works, written, place = self._works, self._written, len(self._works)
         works.append(partial(work, *args, **kwargs))
+        if len(works) == LARGEST_BATCH:
+            self._hurry.set()
         try:
             result, error = (await asyncio.shield(written))[place]
         except asyncio.CancelledError:
@@ -316,7 +320,9 @@ class Batches:
         loop = asyncio.get_running_loop()
         async with self._writing:
             if len(works) < LARGEST_BATCH:
-                await asyncio.sleep(self._began_at_s + self.interval_s - loop.time())
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), self._began_at_s + self.interval_s - loop.time())
+            self._hurry.clear()
             self._began_at_s = loop.time()
             if works is self._works:
                 self._works = []
@@ -328,6 +334,8 @@ class Batches:
 
     async def close(self) -> None:
         """Do the work that waits, then close the file, in the ledger's own thread."""
+        self.interval_s = 0.0
+        self._hurry.set()
         if self._written is not None:
             await asyncio.wait([self._written])
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)

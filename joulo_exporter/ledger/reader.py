@@ -21,9 +21,7 @@ from joulo_exporter.models.charger import Charger
 
 _OTHER_USER = "; run this as root, or as the exporter's user"
 
-_READ_AS = {
-    "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
-}
+_READ_AS = {"first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END"}
 """SQL for columns that are not read as they are stored."""
 
 _SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},

@@ -40,8 +40,9 @@ _MOST_KWH = 1e6
 _NULL = b"null"
 # JavaScript writes half of a surrogate pair where a text was cut in the middle of an emoji. JSON's grammar allows
 # it, msgspec does not; and a half in one nickname must not cost the whole API response.
-_LONE_SURROGATE = re.compile(
-    rb"\\u[dD](?:[89abAB]..(?!\\u[dD][c-fC-F])|[c-fC-F]..(?<!\\u[dD][89abAB]..\\u[dD][c-fC-F]..))"
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
 )
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _Object = dict[str, msgspec.Raw]
@@ -304,7 +305,8 @@ def read_response(body: bytes, plausibility: Plausibility, parse: Callable[[Fiel
         ApiResponseError: the body is no JSON object, or ``parse`` does not find in it what it is about.
     """
     try:
-        values = msgspec.json.decode(_LONE_SURROGATE.sub(rb"\\ufffd", body), type=_Object)
+        readable = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+        values = msgspec.json.decode(readable, type=_Object)
     except _JSON_ERRORS as error:
         if is_web_page(body):
             raise ApiResponseError(

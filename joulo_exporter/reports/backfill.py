@@ -275,11 +275,7 @@ def _needed(samples: Iterable[tuple[int, float]], step_ms: int) -> Iterator[tupl
 
 
 def backfill(
-    reader: LedgerReader,
-    accounts: Iterable[str],
-    tags: Tags,
-    wanted: Backfill,
-    progress: Callable[[float], None],
+    reader: LedgerReader, accounts: Iterable[str], tags: Tags, wanted: Backfill, progress: Callable[[float], None]
 ) -> Iterator[str]:
     """Yield the exposition piece by piece; ``progress`` is called with the share of the work that is done, 0 to 1.
 

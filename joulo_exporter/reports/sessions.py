@@ -44,7 +44,7 @@ class SessionRow(msgspec.Struct, frozen=True):
     charger: str
     """Its label."""
     described: Charger
-    """The charger as ``/chargers`` described it last; else its id, and its name at the time."""
+    """The charger as ``/chargers`` described it last; with its id alone if that does not list it any more."""
     vehicle: str
     id_tag: str
     """As the configuration allows it to be shown."""
@@ -55,6 +55,11 @@ class SessionRow(msgspec.Struct, frozen=True):
     def began(self) -> datetime:
         """Return when it began, or the nearest time that is known, in this machine's time zone."""
         return local_time(self.session.began_seconds)
+
+    @property
+    def nickname(self) -> str:
+        """Return the present name of its charger, or else the one at the time."""
+        return self.described.nickname or self.session.charger_nickname or ""
 
     @property
     def in_progress(self) -> bool:
@@ -88,8 +93,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
                 and selection.vehicle in {None, vehicle}
             ):
                 label = labels.get(session.charger_id, session.charger_id[:8])  # until it has a label
-                unlisted = Charger(session.charger_id, nickname=session.charger_nickname)
-                charger = chargers.get(session.charger_id, unlisted)
+                charger = chargers.get(session.charger_id, Charger(session.charger_id))
                 tariff = tariffs.of(vehicle, local_time(session.began_seconds).date())
                 rows.append(
                     SessionRow(account, session, label, charger, vehicle, tags.shown(session.id_tag), tariff)

@@ -126,7 +126,7 @@ def as_json(statement: Statement, _language: str) -> str:
                 "account": row.account,
                 "charger": row.charger,
                 "charger_id": row.described.id,
-                "nickname": row.described.nickname or "",
+                "nickname": row.nickname,
                 "mid_certified": row.described.mid_certified,
             }
             for row in statement.chargers.values()

@@ -126,7 +126,7 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
     name = os.environ.get("TZ", "").removeprefix(":")
     zone = name or "/".join(dict.fromkeys(time.tzname))
     # In place of a zone that it does not know, the system has an offset of 0.
-    known = name in {"", "UTC"} or time.timezone or time.daylight
+    known = not name or "UTC" in name or time.timezone or time.daylight
     if not known and not any((Path(folder) / name).is_file() for folder in zoneinfo.TZPATH):
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"

@@ -311,6 +311,8 @@ def test_anything_else_is_no_timestamp(text):
         (rb"half \uDE00 and \uD83D\n", "half \ufffd and \ufffd"),
         (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
         (rb"whole \uD83D\uDE00", "whole \U0001f600"),
+        (rb"no escape: \\ud83d", r"no escape: \ud83d"),
+        (rb"no escape: \\ud8", r"no escape: \ud8"),
         (rb"\\\ud83d", "\\\ufffd"),
         (rb"\u00e9\ud7ff\ue000", "\u00e9\ud7ff\ue000"),
     ],

@@ -110,6 +110,7 @@ def test_a_known_ledger_gives_the_golden_reports(tmp_path, capsys, monkeypatch, 
         ("JLO-9:45", "JLO-9:45", False),
         ("Europe/Amsterdamm", "UTC", True),
         ("UTC", "UTC", False),
+        ("<UTC>0", "<UTC>0", False),
         (None, "/".join(dict.fromkeys(time.tzname)), False),
     ],
 )
@@ -257,6 +258,11 @@ def test_any_name_stays_text(tmp_path, capsys, monkeypatch, text):
     assert head[1] == text
     assert charger[1:3] == [text, "c1"]
     assert session[4] == text
+
+
+def test_a_charger_without_a_nickname_has_that_of_its_latest_session(tmp_path, capsys):
+    written(tmp_path, finished("one", charger_nickname="Oprit"), chargers=[Charger("c1")])
+    assert ["c1", "Oprit", "c1", "unknown"] in cells_of(statement(capsys, config_of(tmp_path, "")))
 
 
 def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):
