@@ -39,8 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyError, ValueError, InvalidURL):
         sys.stderr.write(f"healthcheck: write one URL, such as {DEFAULT_URL}, or none\n")
         return 2
-    except (HTTPException, ConnectionResetError, BrokenPipeError):
+    except (ConnectionResetError, BrokenPipeError):
         return 0
+    except HTTPException:
+        fault = f"something else than HTTP is spoken on port {port}"
     except OSError as error:
         fault = f"port {port} does not respond: {error.strerror or 'timeout'}"
     sys.stderr.write(f"healthcheck: {fault}\n")

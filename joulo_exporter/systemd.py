@@ -36,7 +36,7 @@ async def watch(healthy: Callable[[], bool]) -> None:
     The event loop itself sends the reports: when it is stuck, none is sent, and systemd restarts the exporter.
     """
     period, process = os.environ.get("WATCHDOG_USEC", ""), str(os.getpid())
-    while period.isdecimal() and os.environ.get("WATCHDOG_PID", process) == process:
+    while period.isdecimal() and int(period) and os.environ.get("WATCHDOG_PID", process) == process:
         if healthy():
             notify("WATCHDOG=1", timeout_s=0.0)  # the next one will do
         await asyncio.sleep(int(period) / 2e6)

@@ -44,12 +44,13 @@ def fault_of(capsys):
         (b"HTTP/1.1 499 x\r\n\r\n", ""),
         (b"HTTP/1.1 500 x\r\n\r\n", "the exporter responds with status 500"),
         (b"", ""),
-        (b"HTTP/1.1 2", ""),
+        (b"SSH-2.0-OpenSSH_9.2 Debian\r\n", "something else than HTTP is spoken on port {}"),
+        (b"HTTP/1.1 2", "something else than HTTP is spoken on port {}"),
     ],
 )
-def test_any_reaction_but_a_status_from_500_is_a_sign_of_life(fault_of, response, fault):
+def test_a_status_below_500_or_the_end_of_the_connection_is_a_sign_of_life(fault_of, response, fault):
     with server(response) as port:
-        assert fault_of(f"http://127.0.0.1:{port}/-/healthy") == fault
+        assert fault_of(f"http://127.0.0.1:{port}/-/healthy") == fault.format(port)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])

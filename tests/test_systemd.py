@@ -45,6 +45,7 @@ async def test_a_manager_that_does_not_read_holds_nothing_up(monkeypatch):
         ({"WATCHDOG_USEC": "500000", "WATCHDOG_PID": str(os.getpid())}, 2, [0.25] * 3),
         ({"WATCHDOG_USEC": "60000000", "WATCHDOG_PID": "1"}, 0, []),
         ({"WATCHDOG_USEC": "often"}, 0, []),
+        ({"WATCHDOG_USEC": "0"}, 0, []),
         ({}, 0, []),
     ],
 )

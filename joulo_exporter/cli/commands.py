@@ -41,7 +41,7 @@ _BAD_USAGE = 2
 _LISTEN_ADDRESS = ":9973"
 _LOCALHOST = ("[::]", "0.0.0.0", "[::1]", "127.0.0.1")  # noqa: S104 -- compared, not listened on
 DEMO_CONFIG = "demo.yml"
-DEMO_START = "demo-start"
+DEMO_START = "demo-start-2"
 """File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
 
 

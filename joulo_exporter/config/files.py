@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 _LARGEST_BYTES = 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # servers refuse longer header lines
 # Text around a token, or before it, that was copied along with the token.
 _TOO_MUCH = re.compile(
     r"[\"'`\u2018\u2019\u201c\u201d].*|.*[\"'`\u2018\u2019\u201c\u201d]|(?:authorization\s*:|bearer[\s:]).*|bearer"
@@ -149,7 +149,9 @@ def parse_token(text: str) -> Secret:
     if _TOO_MUCH.fullmatch(text.strip()):
         raise ValueError("has quotes, the word Bearer or the name of a variable around it; write the token alone")
     if not _TOKEN.fullmatch(text):
-        raise ValueError("has blanks, line ends or characters outside ASCII; write the token alone, on one line")
+        raise ValueError(
+            "has blanks, line ends, characters outside ASCII, or over 8192; write the token alone, on one line"
+        )
     return Secret(text)
 
 

@@ -262,6 +262,8 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
     url, authorities = file.api.url, None
     if environ.get("JOULO_API_URL"):
         url = Where("environment", "JOULO_API_URL").read(values.api_url, environ["JOULO_API_URL"].strip())
+    if file.api.timeout_s > 300:  # noqa: PLR2004 -- as the message says
+        raise where.child("timeout").fault("is longer than 5m; write 5m or less")
     proxy = file.api.proxy_url
     if urlsplit(url).scheme == "http" and proxy is not None and not values.is_loopback(proxy.reveal()):
         raise where.child("proxy_url").fault(

@@ -90,8 +90,7 @@ def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE)
         shard_ordinal=str(shard.ordinal),
     ).set(shard.ordinal)
     gauge(
-        "joulo_exporter_total_shards",
-        "Number of shards that this exporter knows of; 1 if it serves all accounts.",
+        "joulo_exporter_total_shards", "Number of shards that this exporter knows of; 1 if it serves all accounts."
     ).set(shard.total)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

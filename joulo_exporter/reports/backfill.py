@@ -279,10 +279,7 @@ def backfill(
 ) -> Iterator[str]:
     """Yield the exposition piece by piece; ``progress`` is called with the share of the work that is done, 0 to 1.
 
-    The history of the accounts must be complete.
-
-    Raises:
-        LedgerError: a charger has no label yet.
+    The history of the accounts must be complete. A charger without a label is a ``LedgerError``.
     """
     histories = [_AccountHistory(reader, account, tags, wanted) for account in accounts]
     known = HISTORY if wanted.constant_power else HISTORY - {_POWER}

@@ -103,11 +103,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
 
 
 def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
-    """Refuse a charger or vehicle that does not exist; the message lists those that do.
-
-    Raises:
-        ConfigError: no charger has that label, or there is no such vehicle.
-    """
+    """Raise a ``ConfigError`` for a charger or vehicle that does not exist; the message lists those that do."""
     labels = {label for account in reader.accounts for label in reader.labels(account).values()}
     vehicles = {UNKNOWN_VEHICLE, *tags.vehicles.values()}
     for flag, wanted, known, where in (

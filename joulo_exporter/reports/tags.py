@@ -63,8 +63,7 @@ def tag_table(tags: list[list[SessionRow]], *, named: bool) -> str:
 def evcc_yaml(tags: list[list[SessionRow]], mode: IdTagMode) -> str:
     """Return the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
 
-    Raises:
-        ConfigError: the configuration does not allow tags to be shown.
+    A configuration that does not allow tags to be shown is a ``ConfigError``.
     """
     if mode != "show":
         raise ConfigError(f"id_tags is {mode}: EVCC needs the tags themselves; set id_tags: show for this command")

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import ipaddress
 import os
 import re
@@ -144,14 +145,19 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
 
 
 def _unix_socket(path: str) -> socket.socket:
-    """Return a socket for owner and group, bound to the path; a former socket is replaced, as asyncio does it."""
+    """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
     if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
+            if probe.connect_ex(path) != errno.ECONNREFUSED:
+                raise OSError(errno.EADDRINUSE, "")
         os.unlink(path)  # noqa: PTH108  a text, as the kernel keeps it
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         bound.bind(path)
         # Nobody connects in between: a socket takes no connection before it listens.
         os.chmod(path, _UNIX_MODE)  # noqa: PTH101  the same text as for bind
+        bound.listen(_BACKLOG)  # so that the same path, given twice, is found in use
     except OSError:
         bound.close()
         raise
@@ -167,19 +173,17 @@ def activated_sockets(environment: Mapping[str, str]) -> list[socket.socket]:
     Raises:
         JouloExporterError: systemd has passed no socket, or one that takes no connections.
     """
-    process, count = environment.get("LISTEN_PID", ""), environment.get("LISTEN_FDS", "")
-    if process != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
-        raise JouloExporterError(_NO_SOCKET)
+    is_ours, usable = environment.get("LISTEN_PID") == str(os.getpid()), True
     sockets: list[socket.socket] = []
-    for descriptor in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + int(count)):
-        try:
-            sockets.append(passed := socket.socket(fileno=descriptor))
-            listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-            accepts = listens and passed.type == socket.SOCK_STREAM
-        except OSError:
-            accepts = False
-        if not accepts:
-            for each in sockets:
-                each.close()
-            raise JouloExporterError(_NO_SOCKET)
+    try:
+        for number in range(int(environment.get("LISTEN_FDS", "")) if is_ours else 0):
+            sockets.append(passed := socket.socket(fileno=FIRST_PASSED_DESCRIPTOR + number))
+            listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) > 0
+            usable = usable and listens and passed.type == socket.SOCK_STREAM
+    except (OSError, ValueError):
+        usable = False
+    if not sockets or not usable:
+        for each in sockets:
+            each.close()
+        raise JouloExporterError(_NO_SOCKET)
     return sockets

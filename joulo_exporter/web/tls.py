@@ -60,13 +60,13 @@ class TlsSection(WebSection, frozen=True):
 
     cert_file: _File | None = None
     key_file: _File | None = None
-    client_auth_type: Annotated[VerifyMode, one_of("NoClientCert", _CLIENT_AUTH)] = ssl.CERT_NONE
+    client_auth_type: Annotated[VerifyMode, one_of("NoClientCert", _CLIENT_AUTH)] | None = None
     client_ca_file: _File | None = None
     client_allowed_sans: Annotated[tuple[_Name, ...], like("[prometheus.example.org]")] | None = None
-    min_version: Annotated[TLSVersion, one_of("TLS12", _VERSIONS)] = TLSVersion.TLSv1_2
-    max_version: Annotated[TLSVersion, one_of("TLS13", _VERSIONS)] = TLSVersion.TLSv1_3
-    cipher_suites: Annotated[tuple[str, ...], one_of(f"[{next(iter(CIPHERS))}]", CIPHERS)] = ()
-    curve_preferences: Annotated[tuple[str, ...], one_of("[CurveP256]", _CURVES)] = ()
+    min_version: Annotated[TLSVersion, one_of("TLS12", _VERSIONS)] | None = None
+    max_version: Annotated[TLSVersion, one_of("TLS13", _VERSIONS)] | None = None
+    cipher_suites: Annotated[tuple[str, ...], one_of(f"[{next(iter(CIPHERS))}]", CIPHERS)] | None = None
+    curve_preferences: Annotated[tuple[str, ...], one_of("[CurveP256]", _CURVES)] | None = None
     prefer_server_cipher_suites: Switch | None = None
     cert: _Inline | None = None
     key: _Inline | None = None
@@ -103,14 +103,14 @@ def _context(
         )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _set_clients(context, where, section, client_ca)
-    context.minimum_version = section.min_version
-    context.maximum_version = section.max_version
+    context.minimum_version = section.min_version or TLSVersion.TLSv1_2
+    context.maximum_version = section.max_version or TLSVersion.TLSv1_3
     if context.minimum_version > context.maximum_version:
         raise where.child("min_version").fault("is above max_version; lower it, or remove max_version")
     if section.prefer_server_cipher_suites is False:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites)
-    _set_curve(context, where.child("curve_preferences"), section.curve_preferences)
+    _set_ciphers(context, where.child("cipher_suites"), section.cipher_suites or ())
+    _set_curve(context, where.child("curve_preferences"), section.curve_preferences or ())
     _load_certificate(context, certificate, key)
     return context
 
@@ -129,7 +129,7 @@ def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | N
 
 def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, client_ca: _Pem | None) -> None:
     """Ask clients for certificates as the section says; keys that contradict each other are a fault."""
-    asked, names = section.client_auth_type, section.client_allowed_sans
+    asked, names = section.client_auth_type or ssl.CERT_NONE, section.client_allowed_sans
     if asked == ssl.CERT_NONE and client_ca is not None:
         raise where.child("client_auth_type").fault(
             "asks for no certificate, but an authority is given; write RequireAndVerifyClientCert, or remove it"

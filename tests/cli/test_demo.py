@@ -11,7 +11,7 @@ from support.ledger_rig import LedgerRig, written
 from support.simulator import chargers_of, sessions_of
 
 from joulo_exporter.api.client import CHARGERS, ENERGY, JouloClient, open_session
-from joulo_exporter.cli.commands import invitation, simulated_household
+from joulo_exporter.cli.commands import DEMO_START, invitation, simulated_household
 from joulo_exporter.config.schema import COLLECTORS, load_config
 from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.simulator import Household
@@ -37,7 +37,7 @@ async def test_the_household_knows_the_token_of_its_configuration(tmp_path):
 
 
 async def test_a_restart_on_the_same_folder_goes_on_with_the_same_household(tmp_path):
-    (tmp_path / "demo-start").write_text(f"{int(time.time()) - 200_000}\n")
+    (tmp_path / DEMO_START).write_text(f"{int(time.time()) - 200_000}\n")
     listed = []
     for _ in range(2):
         async with demo(tmp_path) as config, open_session() as session:
@@ -73,12 +73,12 @@ async def test_a_folder_that_is_no_demos_or_cannot_be_written_is_refused(tmp_pat
     with pytest.raises(error, match=says):
         async with simulated_household(tmp_path / folder):
             pass
-    assert not (tmp_path / folder / "demo-start").exists()
+    assert not (tmp_path / folder / DEMO_START).exists()
 
 
 async def test_the_reports_take_its_configuration_with_vehicles_and_tariffs(tmp_path, capsys):
     async with demo(tmp_path) as config:
-        household, now = Household(start_seconds=int((tmp_path / "demo-start").read_text())), time.time()
+        household, now = Household(start_seconds=int((tmp_path / DEMO_START).read_text())), time.time()
         chargers, sessions = chargers_of(household, now), sessions_of(household, now)
         written(tmp_path, *sessions, chargers=chargers, now_seconds=now, vehicles=config.tags.vehicles)
 

@@ -14,7 +14,7 @@ from joulo_exporter.errors import ConfigError
 TOKEN = "joulo_0LEAK4242canary"
 WHERE = Where("/etc/joulo.yml", "accounts[0].key")
 TOO_MUCH = "has quotes, the word Bearer or the name of a variable around it; write the token alone"
-BLANKS = "has blanks, line ends or characters outside ASCII; write the token alone, on one line"
+BLANKS = "has blanks, line ends, characters outside ASCII, or over 8192; write the token alone, on one line"
 
 
 def fault_of(read, *arguments):
@@ -73,7 +73,7 @@ def test_only_texts_that_an_http_header_can_carry_are_tokens(text):
         (TOO_MUCH, [f'"{TOKEN}"', f"'{TOKEN}'", f"“{TOKEN}”", f'{TOKEN}"', f"bearer\t{TOKEN}", "BEARER"]),
         (TOO_MUCH, [f"Authorization: Bearer {TOKEN}", f"JOULO_TOKEN={TOKEN}", f"export JOULO_TOKEN={TOKEN}"]),
         (BLANKS, [f" {TOKEN}", f"{TOKEN} ", f"{TOKEN}\n\n", f"{TOKEN}\r", f"{TOKEN}\n{TOKEN}", f"x {TOKEN}"]),
-        (BLANKS, [f"{TOKEN}\x00", f"{TOKEN}\x7f", f"\ufeff{TOKEN}", f"{TOKEN}\u00a0", f"{TOKEN}é"]),
+        (BLANKS, [f"{TOKEN}\x00", f"{TOKEN}\x7f", f"\ufeff{TOKEN}", f"{TOKEN}\u00a0", f"{TOKEN}é", "x" * 8193]),
         (BLANKS, [f"{TOKEN}\n".encode("utf-16"), b"\xff" + TOKEN.encode()]),
     ],
 )

@@ -197,6 +197,7 @@ DIFFERENT = {
     "quoted boolean": ("http_server_config: {http2: 'true'}", True, NEVER),
     "blank version": (tls("min_version: ''"), True, NEVER),
     "null header of known values": ("http_server_config: {headers: {X-Frame-Options: null}}", True, NEVER),
+    "a version of no TLS": ("tls_server_config: {min_version: TLS12}", False, ALWAYS),
     # Python's bcrypt does not know the version of 1997, and no tool writes a longer hash.
     "hash of version 2": (user(HASH.replace("$2y", "$2")), False, ALWAYS),
     "hash that is too long": (user(f"{HASH}xx"), False, ALWAYS),

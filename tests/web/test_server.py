@@ -202,10 +202,19 @@ async def test_owner_and_group_may_use_a_unix_socket_and_it_goes_at_the_end(path
     assert not present(path)
 
 
-async def test_a_file_at_the_path_that_is_no_socket_is_left_alone(path):
+async def test_what_is_at_the_path_is_left_alone(path):
     remedy = "change that, or choose another with --web.listen-address"
+    fault = f"cannot listen on unix:{path}: Address already in use; {remedy}"
+    assert await refusal(f"unix:{path}", f"unix:{path}") == fault
+    assert not present(path)
+    with socket.socket(socket.AF_UNIX) as living:
+        living.bind(path)
+        living.listen()
+        assert await refusal(f"unix:{path}") == fault
+        assert present(path)
+    os.unlink(path)  # noqa: PTH108
     Path(path).write_text("precious")  # noqa: ASYNC240
-    assert await refusal(f"unix:{path}") == f"cannot listen on unix:{path}: Address already in use; {remedy}"
+    assert await refusal(f"unix:{path}") == fault
     assert Path(path).read_text() == "precious"  # noqa: ASYNC240
     long = "/" + "x" * 108
     for other, why in (("/nowhere/x", "No such file or directory"), (long, "AF_UNIX path too long")):
