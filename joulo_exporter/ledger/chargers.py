@@ -157,23 +157,20 @@ class Chargers:
 
         It replaces a charger that is no longer linked and had the same slug, nickname or label, if one of that
         charger's sessions was listed again under the new id, or is there under another id as well. If both were
-        linked together, two sessions may only look the same: then all have to be there, most of them withdrawn
-        by now. None is needed if that charger never had any, and had gone before. The other sessions follow at
-        once: it may take days until their pages are read again, and meanwhile the energy would be in two series.
+        linked together, two sessions may only look the same: then no other one may be left. None is needed if that
+        charger never had any, and had gone before. The other sessions follow at once: it may take days until their
+        pages are read again, and meanwhile the energy would be in two series.
         """
         with self._pinned() as pinned:
-            rows = self._tables.execute("SELECT charger_id FROM totals WHERE account = :account")
-            used = {charger_id for (charger_id,) in rows}
+            query = "SELECT charger_id, SUM(entries) FROM totals WHERE account = :account GROUP BY charger_id"
+            left: dict[str, int] = dict(self._tables.execute(query).fetchall())
             for former in [each for each in pinned.values() if not each.linked]:
                 for charger in [each for each in pinned.values() if each.linked]:
                     came_after = charger.came_after(former)
                     if self._has_name_of(former, charger) and (
                         former.moved_to == charger.charger_id
-                        or (came_after and former.charger_id not in used)
-                        or (
-                            (copied := self._copied(former, charger))
-                            and (came_after or self._are_all(former, copied))
-                        )
+                        or (came_after and former.charger_id not in left)
+                        or ((came_after or not left.get(former.charger_id)) and self._copied(former, charger))
                     ):
                         self._merge(pinned, former, charger)
                         break
@@ -197,11 +194,6 @@ class Chargers:
         former_names = (former.slug, former.nickname, former.label)
         names = (charger.slug, charger.nickname, self._wanted_label(charger))
         return any(was is not None and was == now for was, now in zip(former_names, names, strict=True))
-
-    def _are_all(self, former: _PinnedCharger, copied: set[str]) -> bool:
-        """Return whether a charger has no sessions but the copied ones, most of which are withdrawn by now."""
-        left = select_sessions(self._tables, "charger_id = :was AND NOT withdrawn", was=former.charger_id).keys()
-        return left <= copied and len(left) < len(copied) / 2
 
     def _copied(self, former: _PinnedCharger, charger: _PinnedCharger) -> set[str]:
         """Return the ids of a former charger's sessions that its successor has under another id.

@@ -3,7 +3,7 @@ from support.ledger_rig import NOW, RESYNC_S, finished, held, history_of, live, 
 
 from joulo_exporter.ledger.account import keep_configured
 from joulo_exporter.ledger.sessions import Totals
-from joulo_exporter.models.charger import Charger, LiveSession
+from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import Session
 from joulo_exporter.models.wire import ApiResponse
 
@@ -155,17 +155,6 @@ def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resy
         rig.chargers(charger)
         assert rig.whole_walk(listed) == [0]
         assert rig.book().history.sessions == 30
-
-
-def test_a_charger_shown_along_with_its_new_id_counts_its_last_session_once(rig):
-    rig.chargers(Charger("old-id", slug="oprit", session=LiveSession("last", NOW - 600, 50)))
-    rig.whole_walk(history_of(2, charger_id="old-id"))
-    rig.chargers(OPRIT, ANEW)
-    last = finished("new-last", charger_id="new-id", at_seconds=NOW - 600)
-    rig.whole_walk([last, *history_of(2, prefix="anew", charger_id="new-id")])
-    rig.chargers(ANEW)
-    assert (rig.book().labels, rig.book().history.sessions) == ({"new-id": "oprit"}, 3)
-    assert held(rig.book().chargers) == {"new-id": Totals(300, 0, 3, 180_000)}
 
 
 @pytest.mark.parametrize(
