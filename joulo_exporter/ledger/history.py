@@ -343,8 +343,8 @@ def record_page(
             at_start[session.started_at_seconds].append(new)
         for each in others:
             is_former = old is None or old.withdrawn or each.generation < after.generation
-            is_known = each.charger_id in unlinked or UNKNOWN_CHARGER not in {each.charger_id, session.charger_id}
-            if is_former and is_known:
+            is_its = each.charger_id in unlinked or each.charger_id == session.charger_id != UNKNOWN_CHARGER
+            if is_former and is_its:
                 former_ids[each.id] = each
     for session_id in former_ids.keys() - {session.id for session in sessions}:
         save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
@@ -428,7 +428,7 @@ def _withdraw_moved(tables: AccountTables, newest: Collection[str]) -> None:
     Only a charger's last session tells whether it has moved: the history of a charger that is gone may be long.
     While the newest page of this account lists that session, both accounts have the charger.
     """
-    for charger_id in unlinked_chargers(tables):
+    for charger_id in (*unlinked_chargers(tables), UNKNOWN_CHARGER):
         is_its = "charger_id = :charger_id AND withdrawn = 0"
         last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
         last = select_sessions(tables, last_one, charger_id=charger_id).keys() - newest

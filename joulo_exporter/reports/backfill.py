@@ -217,13 +217,14 @@ class _AccountHistory:
     def _tenure(self, samples: list[tuple[int, float]]) -> Iterable[tuple[int, float]]:
         """Return the samples that are needed of a session that was the last one of its charger for a while.
 
-        A sample each step for an hour is enough to find it. No two sessions have samples at once: a charger
-        would have two vehicles, and a query that joins them would fail.
+        A sample each step for an hour is enough to find it, a single one is not. No two sessions have samples at
+        once: a charger would have two vehicles, and a query that joins them would fail.
         """
         # From the end on, the exporter may serve another session to Prometheus.
         end_ms = min(samples[-1][0] + self._step_ms, self._end_ms)
         latest_ms = min(samples[0][0] + _HOUR_MS, end_ms - _ALONE_MS)
-        return [sample for sample in samples if sample[0] <= latest_ms]
+        needed = [sample for sample in samples if sample[0] <= latest_ms]
+        return needed if len(needed) > 1 else ()
 
     def _ticks(self, sessions: list[TimedSession], end_ms: int) -> range:
         """Return the grid's moments before the end, from the last one that shows nothing of the first session."""

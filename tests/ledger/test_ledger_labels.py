@@ -185,7 +185,19 @@ def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed, cha
     rig.chargers(ANEW if noticed else OPRIT)
     new = finished("new", charger_id="new-id", at_seconds=rig.now_seconds - 600)
     rig.whole_walk([new, finished("s+", charger_id=charger_id, **night)])
+    assert [session.id for session in rig.book().ended] == ["new"]
+    rig.chargers(ANEW)
     assert ([session.id for session in rig.book().ended], rig.book().history.sessions) == (["new"], 3)
+
+
+def test_sessions_of_two_chargers_that_look_the_same_both_count(rig):
+    """Their chargers began and ended together, on a schedule or in a power cut."""
+    rig.chargers(Charger("c1"), Charger("c2"))
+    both = [finished(f"s{n}", charger_id=f"c{n % 2 + 1}", at_seconds=NOW - 9000 * (n // 2 + 1)) for n in range(8)]
+    for _ in range(3):
+        rig.whole_walk(both, size=3)
+        assert {each.truth.kwh_hundredths for each in rig.book().chargers.values()} == {400}
+        rig.now_seconds += RESYNC_S
 
 
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):

@@ -263,7 +263,7 @@ def test_a_session_whose_tag_may_still_come_has_no_vehicle_yet(backfilled, refre
 
 
 def test_a_session_that_ended_just_now_is_left_to_the_scrapes(backfilled):
-    brief = finished("s", at_seconds=BEGIN - 5000, ended_at_seconds=BEGIN - 599, id_tag="04A1")
+    brief = finished("s", at_seconds=BEGIN - 5000, ended_at_seconds=BEGIN - 899, id_tag="04A1")
     assert timed_samples_of(backfilled([brief], now=BEGIN))[INFO] == []
 
 
@@ -283,7 +283,8 @@ def test_tags_are_shown_as_configured(backfilled, mode, tag):
 
 ENDS_MIN = [60, 200, 220, 235, 245, 250, 400, 415, 430, 445, 600, 605, 607, 625, 900, 2000]
 """Ends of sessions at one charger, in minutes after the beginning."""
-NAMED_MIN = [end for end in ENDS_MIN if end not in {245, 600, 605}]  # ten minutes or more before the next one
+NAMED_MIN = [end for end in ENDS_MIN if end not in {235, 245, 600, 605}]
+"""At least a quarter of an hour before the next one's."""
 NOW = BEGIN + 2100 * 60
 TAGS = dict(zip(ENDS_MIN, itertools.cycle(["04A1", "04B2", None]), strict=False))
 VEHICLES = TAGGED | {None: "unknown"}
