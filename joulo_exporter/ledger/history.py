@@ -374,7 +374,7 @@ def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str])
     """Return whether a stored session with the start of a listed one is that session under another id.
 
     Its charger may have been linked anew, which ``/chargers`` may show only later: then all figures have to be the
-    same. An end that is not final tells nothing.
+    same. An end that is not final tells nothing, nor does that of a session which another charger has taken over.
     """
     if session.started_at_seconds is None:
         return False
