@@ -17,7 +17,7 @@ from joulo_exporter.api.client import JouloClient, open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, Database
+from joulo_exporter.ledger.database import Batches, Database
 from joulo_exporter.metrics import ConfigReloads, process_registry
 from joulo_exporter.poller.poller import Poller
 

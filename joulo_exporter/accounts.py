@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass
 
 import aiohttp
@@ -17,9 +17,10 @@ from joulo_exporter.api.client import ERE_PRICE, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import COUNTED_TWICE, AccountConfig, Config
-from joulo_exporter.errors import ConfigError
+from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import AccountLedger, Batches, Database, keep_configured
+from joulo_exporter.ledger.account import AccountLedger, keep_configured
+from joulo_exporter.ledger.database import Batches, Database
 from joulo_exporter.logs import event
 from joulo_exporter.poller.endpoint import Plan
 from joulo_exporter.poller.poller import Poller
@@ -70,15 +71,6 @@ def first_delays(intervals: Mapping[str, float], position: int, accounts: int) -
 
 
 @dataclass(eq=False)
-class _RunningAccount:
-    """The poller of one account, and the state of the account's token file."""
-
-    poller: Poller
-    task: asyncio.Task[None]
-    file_unreadable: bool = False
-
-
-@dataclass(eq=False)
 class Accounts:
     """Runs one poller per account."""
 
@@ -96,47 +88,52 @@ class Accounts:
 
     def __post_init__(self) -> None:
         self._changing = asyncio.Lock()
-        self._running: dict[str, _RunningAccount] = {}
+        self._plans: dict[str, Plan] = {}
+        """In the order of the configuration."""
+        self._pollers: dict[str, Poller] = {}
+        """Pollers at work, and stopped ones: should an account come back, its throttle still holds."""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        """Tasks of the pollers at work."""
         self._replaced_tokens: dict[str, Secret | None] = {}
         """Tokens before those in use, which no line of the log may show either."""
         self._shown_until_mono_s = math.inf
         """No value is too old before, by the monotonic clock: until then no scrape looks at each account."""
-        self._former: dict[str, Poller] = {}
-        """Pollers of accounts that have been stopped: should an account come back, its throttle still holds."""
 
     @property
-    def secrets(self) -> Iterable[Secret]:
-        """Return the tokens in use, and those that they have replaced."""
-        in_use = [running.poller.plan.token for running in self._running.values()]
-        return [token for token in (*in_use, *self._replaced_tokens.values()) if token is not None]
+    def secrets(self) -> Iterable[Secret | None]:
+        """Return the tokens in use, and those that they have replaced; ``None`` for the price feed."""
+        return (*(plan.token for plan in self._plans.values()), *self._replaced_tokens.values())
 
     def served(self) -> Exposition:
         """Return the exposition without values that are too old, whatever their pollers are doing."""
         mono_s = self.clock.monotonic()
         if self._shown_until_mono_s <= mono_s:
-            pollers = [running.poller for running in self._running.values()]
-            for poller in pollers:
+            for poller in self._at_work:
                 if poller.shown_until_mono_s <= mono_s:
                     poller.publish_snapshot()
-            self._shown_until_mono_s = min((each.shown_until_mono_s for each in pollers), default=math.inf)
+            shown_until_mono_s = (poller.shown_until_mono_s for poller in self._at_work)
+            self._shown_until_mono_s = min(shown_until_mono_s, default=math.inf)
         return self.exposition
 
+    @property
+    def _at_work(self) -> list[Poller]:
+        return [self._pollers[key] for key in self._tasks]
+
     def _publish(self, key: str, snapshot: Snapshot) -> None:
-        if key in self._running:  # else a reload has removed the account meanwhile
-            poller = self._running[key].poller
-            self._shown_until_mono_s = min(self._shown_until_mono_s, poller.shown_until_mono_s)
+        if key in self._tasks:  # else a reload has removed the account meanwhile
+            self._shown_until_mono_s = min(self._shown_until_mono_s, self._pollers[key].shown_until_mono_s)
             self.exposition.publish(key, snapshot)
 
     @property
     def ready(self) -> bool:
         """Return whether each endpoint of each account has been asked."""
         snapshots = list(self.exposition.snapshots())
-        return len(snapshots) == len(self._running) and all(snapshot.tried for snapshot in snapshots)
+        return len(snapshots) == len(self._tasks) and all(snapshot.tried for snapshot in snapshots)
 
     @property
     def alive(self) -> bool:
         """Return whether each account's poller is at work; one that has ended comes back only with a restart."""
-        return not any(running.task.done() for running in self._running.values())
+        return not any(task.done() for task in self._tasks.values())
 
     async def follow(self, wanted: Iterable[Plan]) -> None:
         """Start, stop and restart pollers until they are as planned; those with an unchanged plan stay untouched.
@@ -145,44 +142,46 @@ class Accounts:
             LedgerError: the ledger cannot be used just now; then nothing has changed.
         """
         async with self._changing:
-            plans_by_key = {plan.key: plan for plan in wanted}
-            running = {key: running.poller.plan for key, running in self._running.items()}
-            starting = [plan for key, plan in plans_by_key.items() if running.get(key) != plan]
-            # Together: one after the other, they would wait for two commits.
-            noted = self.offload(keep_configured, self.database, plans_by_key.keys())
-            ledgers, _ = await asyncio.gather(
-                asyncio.gather(*(self.offload(plan.ledger, self.database) for plan in starting)), noted
-            )
-            ending = [key for key, plan in running.items() if plans_by_key.get(key) != plan]
-            await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
-            self.exposition.keep_only(plans_by_key)
-            for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
-                self._start(plan, ledger, first_delays(plan.config.intervals, position, len(starting)))
-                await asyncio.sleep(0)  # a thousand in a row would hold up the loop
+            await self._follow({plan.key: plan for plan in wanted})
+
+    async def _follow(self, wanted: dict[str, Plan]) -> None:
+        running = {poller.plan.key: poller.plan for poller in self._at_work}
+        starting = [plan for key, plan in wanted.items() if running.get(key) != plan]
+        # Together: one after the other, they would wait for two commits.
+        noted = self.offload(keep_configured, self.database, wanted.keys())
+        ledgers, _ = await asyncio.gather(
+            asyncio.gather(*(self.offload(plan.ledger, self.database) for plan in starting)), noted
+        )
+        ending = {key: plan.token for key, plan in running.items() if wanted.get(key) != plan}
+        self._plans, self._replaced_tokens = wanted, self._replaced_tokens | ending
+        await asyncio.gather(*(self._stop(key, gently=True) for key in ending))
+        await self.exposition.keep_only(wanted)
+        for position, (plan, ledger) in enumerate(zip(starting, ledgers, strict=True)):
+            self._start(plan, ledger, first_delays(plan.config.intervals, position, len(starting)))
+            await asyncio.sleep(0)  # a thousand in a row would hold up the loop
 
     async def restored(self, within_s: float) -> None:
         """Wait until the ledger's state of all accounts is published, but at most ``within_s``."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                for running in list(self._running.values()):
-                    await running.poller.restored.wait()
+                for poller in self._at_work:
+                    await poller.restored.wait()
 
     async def reread(self) -> None:
         """Publish all accounts anew, when the ledger has left the disk or returned to it."""
-        await asyncio.gather(*(running.poller.reread() for running in list(self._running.values())))
+        await asyncio.gather(*(poller.reread() for poller in self._at_work))
 
     async def close(self) -> None:
         """Stop all pollers at once; the ledger has the pause of a request that is still under way."""
-        for key in list(self._running):
+        for key in list(self._tasks):
             await self._stop(key, gently=False)
 
     def _start(self, plan: Plan, ledger: AccountLedger, delays: Mapping[str, float]) -> None:
         client = JouloClient(self.session, plan.api, token=plan.token, clock=self.clock.now)
-        poller = self._former.pop(plan.key, None)
-        if poller is not None:
-            poller.configure(client, ledger, plan)
+        if plan.key in self._pollers:
+            self._pollers[plan.key].configure(client, ledger, plan)
         else:
-            poller = Poller(
+            self._pollers[plan.key] = Poller(
                 client,
                 ledger,
                 plan,
@@ -191,59 +190,54 @@ class Accounts:
                 clock=self.clock,
                 request_slots=self.request_slots,
             )
-        task = asyncio.create_task(poller.run(delays), name=f"poller {plan.key}")
+        task = asyncio.create_task(self._pollers[plan.key].run(delays), name=f"poller {plan.key}")
         task.add_done_callback(_log_end)
-        self._running[plan.key] = _RunningAccount(poller, task)
+        self._tasks[plan.key] = task
 
     async def _stop(self, key: str, *, gently: bool) -> None:
         """End the refreshes; if ``gently``, finish and record a request under way first."""
-        running = self._running[key]
-        async with running.poller.refreshing if gently else contextlib.nullcontext():
-            running.task.cancel()
-        await asyncio.wait([running.task])
-        self._former[key] = running.poller
-        del self._running[key]  # not before: were we cancelled while we wait, nobody else would stop it
-
-    # Token files ------------------------------------------------------------------------------------
+        async with self._pollers[key].refreshing if gently else contextlib.nullcontext():
+            self._tasks[key].cancel()
+        await asyncio.wait([self._tasks[key]])
+        del self._tasks[key]  # not before: were we cancelled while we wait, nobody else would stop it
 
     async def watch_token_files(self) -> None:
         """Use each new token of a file, for ever; must end before ``close`` is called, since it starts pollers.
 
         One call in a thread reads the files of all accounts.
         """
+        unreadable: set[str] = set()
         while True:
             await self.clock.sleep(LOOK_INTERVAL_S)
-            for running, read in await asyncio.to_thread(list, _read_tokens(list(self._running.values()))):
-                named = running.poller.plan.log_fields
-                was_unreadable, running.file_unreadable = running.file_unreadable, isinstance(read, ConfigError)
-                if running.file_unreadable and not was_unreadable:
-                    event(_logger, "warn", "token not read again; the former one stays in use", **named, err=read)
-                elif was_unreadable and not running.file_unreadable:
-                    event(_logger, "info", "the token can be read again", **named)
-                if isinstance(read, Secret) and read != running.poller.plan.token:
-                    event(_logger, "info", "the token has changed and the new one is used", **named)
-                    await self._rotate(running, read)
-
-    async def _rotate(self, running: _RunningAccount, token: Secret) -> None:
-        """Go on with a new token, under the throttle of the former one."""
-        async with self._changing:
-            plan = running.poller.plan
-            if self._running.get(plan.key) is running:  # no reload has ended or replaced it
-                self._replaced_tokens[plan.key] = plan.token
-                await self._stop(plan.key, gently=True)
-                self._start(replace(plan, token=token), running.poller.ledger, {})
+            async with self._changing:
+                tokens, faults = await asyncio.to_thread(_read_tokens, self._plans)
+                for key in faults.keys() - unreadable:
+                    message = "token not read again; the former one stays in use"
+                    event(_logger, "warn", message, **self._plans[key].log_fields, err=faults[key])
+                for key in tokens.keys() & unreadable:
+                    event(_logger, "info", "the token can be read again", **self._plans[key].log_fields)
+                unreadable = set(faults)
+                plans_read = {key: replace(self._plans[key], token=token) for key, token in tokens.items()}
+                rotated = {key: plan for key, plan in plans_read.items() if plan != self._plans[key]}
+                if rotated:
+                    with contextlib.suppress(LedgerError):  # of which the pollers say more; tried again
+                        await self._follow(self._plans | rotated)
+                        message = "the token has changed and the new one is used"
+                        for plan in rotated.values():
+                            event(_logger, "info", message, **plan.log_fields)
 
 
-def _read_tokens(accounts: Sequence[_RunningAccount]) -> Iterator[tuple[_RunningAccount, Secret | ConfigError]]:
-    """Yield the token of each account that has it in a file, or why it cannot be used."""
-    others = {running.poller.plan.token: running.poller.plan.key for running in accounts}
-    for running in accounts:
-        account = running.poller.plan.account
-        if account is not None and account.token.path is not None:
+def _read_tokens(plans: Mapping[str, Plan]) -> tuple[dict[str, Secret], dict[str, ConfigError]]:
+    """Return the tokens of accounts that have them in files, and why others cannot be used."""
+    others = {plan.token: key for key, plan in plans.items()}
+    tokens, faults = {}, {}
+    for key, plan in plans.items():
+        if plan.account is not None and plan.account.token.path is not None:
             try:
-                yield running, own_token(account, others)
+                tokens[key] = own_token(plan.account, others)
             except ConfigError as error:
-                yield running, error
+                faults[key] = error
+    return tokens, faults
 
 
 def _log_end(task: asyncio.Task[None]) -> None:

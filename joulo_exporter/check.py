@@ -5,7 +5,6 @@ import contextlib
 import math
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
-from http import HTTPStatus
 from pathlib import Path
 
 from joulo_exporter.accounts import own_token
@@ -14,16 +13,16 @@ from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret, one_line
 from joulo_exporter.config.schema import Config
 from joulo_exporter.errors import (
-    ApiRefusalError,
     ConfigError,
     LedgerDamagedError,
     LedgerError,
     LedgerLockedError,
     LedgerVersionError,
 )
-from joulo_exporter.ledger import FILE_NAME, Batches, Database, EndpointRecord
+from joulo_exporter.ledger.account import EndpointRecord
+from joulo_exporter.ledger.database import Batches, Database
 from joulo_exporter.ledger.reader import read_ledger
-from joulo_exporter.ledger.storage import LOCK_NAME
+from joulo_exporter.ledger.storage import FILE_NAME, LOCK_NAME
 from joulo_exporter.poller.endpoint import Plan
 from joulo_exporter.poller.poller import Poller
 
@@ -47,11 +46,9 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     is_well = True
     recorded: dict[str, dict[str, EndpointRecord]] = {}
     tokens: dict[Secret | None, str] = {}
-    database, note, may_ask = _open_ledger(config.storage_path)
-    if note is not None:
-        say(note)
-        with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
-            recorded = {account: reader.endpoints(account) for account in reader.accounts}
+    database, may_ask = _open_ledger(config.storage_path, say)
+    with contextlib.suppress(LedgerError), read_ledger(config.storage_path) as reader:
+        recorded = {account: reader.endpoints(account) for account in reader.accounts}
     offload = Batches(database)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(offload.close)
@@ -69,7 +66,7 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
                 continue
             client = JouloClient(session, config.api, token=token)
             poller = _poller(Plan(config, account, token), client, database, offload)
-            known = recorded.get(account.name or "", {})
+            known = recorded.get(poller.plan.key, {})
             async for name, outcome in _outcomes(poller, known, may_ask=may_ask):
                 say(f"  {name:<9} {outcome}")
                 is_well = is_well and not outcome.startswith("FAULT")
@@ -82,27 +79,28 @@ async def check(config: Config, say: Callable[[str], None]) -> bool:
     return is_well
 
 
-def _open_ledger(folder: Path) -> tuple[Database, str | None, bool]:
+def _open_ledger(folder: Path, say: Callable[[str], None]) -> tuple[Database, bool]:
     """Open the ledger of a storage path; this process may be root's or a person's, not the exporter's user's.
 
     It makes no file that the exporter's user could not use: where there is no ledger yet, only the folder's owner
     makes it. SQLite gives the files that it adds to an existing ledger the same owner, even when root runs this.
 
     Returns:
-        The ledger; or, where it must not be written, one in memory, and a note with the reason and the remedy. And
-        whether anything may be asked: not while an exporter has the ledger.
+        The ledger; or, where it must not be written, one in memory, after a line with the reason and the remedy.
+        And whether anything may be asked: not while an exporter has the ledger.
     """
     try:
         _require_own(folder)
-        return Database(folder), None, True
+        return Database(folder), True
     except LedgerLockedError:
-        note = f"An exporter is running on {folder}: these are the outcomes of its last requests."
-        return Database(None), note, False
+        say(f"An exporter is running on {folder}: these are the outcomes of its last requests.")
+        return Database(None), False
     except LedgerVersionError as error:
-        return Database(None), f"Note: {error}.", True
+        say(f"Note: {error}.")
     except LedgerError as error:
         remedy = _DAMAGED if isinstance(error, LedgerDamagedError) else _OTHER_USER
-        return Database(None), f"Note: {error}: what is asked now is not written down; {remedy}.", True
+        say(f"Note: {error}: what is asked now is not written down; {remedy}.")
+    return Database(None), True
 
 
 def _require_own(folder: Path) -> None:
@@ -140,19 +138,16 @@ async def _outcomes(
 ) -> AsyncIterator[tuple[str, str]]:
     """Yield name and outcome of each endpoint, after asking those that are due."""
     records, walk = poller.ledger.load()
-    for state in poller.endpoints:
-        state.restore(records.get(state.name) or recorded.get(state.name), walk)
-        left_s = state.due_mono_s - poller.clock.monotonic()
+    for name, state in poller.endpoints.items():
+        state.restore(records.get(name) or recorded.get(name), walk)
+        left_s = state.due_mono_s - poller.clock.monotonic() if may_ask else 0.0
         if may_ask and left_s <= 0:
             await poller.refresh(state)
         error = state.health.error
-        refusal = state.api_error if isinstance(state.api_error, ApiRefusalError) else None
-        is_scope = refusal is not None and refusal.status == HTTPStatus.FORBIDDEN
-        hint = "; the other endpoints work without it" if is_scope else ""
-        if may_ask and left_s > 0:
+        if left_s > 0:
             said = f"FAULT  a short time ago: {error}" if error else "later  was asked a short time ago"
-            yield state.name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
+            yield name, f"{said}; may be asked again in {math.ceil(left_s / 60)} min"
         elif state.health.up is None:
-            yield state.name, "later  has not been asked yet"
+            yield name, "later  has not been asked yet"
         else:
-            yield state.name, f"FAULT  {error}{hint}" if error else "ok     the last request succeeded"
+            yield name, f"FAULT  {error}" if error else "ok     the last request succeeded"

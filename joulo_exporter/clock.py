@@ -65,20 +65,17 @@ def parse_span(text: str) -> tuple[float, float]:
         ValueError: the text is none of these.
     """
     try:
-        begin, end = _edges(text)
-        return begin.timestamp(), end.timestamp()
+        if _MOMENT.fullmatch(text):
+            moment = datetime.fromisoformat(text).timestamp()
+            return moment, moment
+        if _DATE.fullmatch(text):
+            begin = datetime.fromisoformat(f"{text}-01-01"[:10])
+            end = begin + timedelta(days=1)
+            if len(text) == len("2026"):
+                end = begin.replace(year=begin.year + 1)
+            elif len(text) == len("2026-06"):
+                end = (begin + timedelta(days=31)).replace(day=1)
+            return begin.timestamp(), end.timestamp()
     except (ValueError, OverflowError):
-        raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}") from None
-
-
-def _edges(text: str) -> tuple[datetime, datetime]:
-    if _MOMENT.fullmatch(text):
-        return (moment := datetime.fromisoformat(text)), moment
-    if not _DATE.fullmatch(text):
-        raise ValueError(text)
-    first = datetime.fromisoformat(f"{text}-01-01"[:10])
-    if len(text) == len("2026"):
-        return first, first.replace(year=first.year + 1)
-    if len(text) == len("2026-06"):
-        return first, (first + timedelta(days=31)).replace(day=1)
-    return first, first + timedelta(days=1)
+        pass
+    raise ValueError(f"{text!r} is not a date or time; write {_EXAMPLES}")

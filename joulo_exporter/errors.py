@@ -29,7 +29,7 @@ class LedgerLockedError(LedgerError):
 
 
 class ApiError(JouloExporterError):
-    """A request to the Joulo API got no usable API response."""
+    """A request to the Joulo API got no usable API response, by default since the HTTP status is not 200."""
 
     code: str
     """The ``code`` label of ``joulo_api_requests_total``: the HTTP status, or a word of the class."""
@@ -61,11 +61,7 @@ class ApiResponseError(ApiError):
     code = "invalid"
 
 
-class ApiStatusError(ApiError):
-    """An API response with an HTTP status other than 200."""
-
-
-class ApiRefusalError(ApiStatusError):
+class ApiRefusalError(ApiError):
     """The API itself, not a gateway, refuses an endpoint to a token: waiting for a success is in vain.
 
     401: the token is wrong, revoked or rotated. 403: it may not read this endpoint; others may still work.

@@ -9,7 +9,7 @@ import logging
 import math
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Literal, TextIO, get_args
 from urllib.parse import quote
@@ -28,9 +28,6 @@ REPEAT_S = 3600.0
 
 _LEVEL_NUMBERS = logging.getLevelNamesMapping()
 _LEVEL_NAMES = {"WARNING": "WARN", "CRITICAL": "ERROR"}
-_RESERVED = ("time", "level", "source", "msg")
-_LARGEST_NUMBER = 1e300
-"""Larger numbers, infinity and NaN are logged as texts: JSON cannot hold them."""
 
 
 def configure(
@@ -41,7 +38,7 @@ def configure(
     Only the level ``debug`` shows tracebacks. ``secrets`` returns the secrets in use, whose texts are replaced: a
     second line of defence.
     """
-    # A line that cannot be written, as after `2>&-`, is dropped: there is nowhere to say so.
+    # A line that cannot be made or written, as after `2>&-`, is dropped: there is nowhere to say so.
     logging.raiseExceptions = False
     handler = logging.StreamHandler(stream)
     handler.setFormatter(_LineFormatter(level, log_format, secrets))
@@ -115,11 +112,9 @@ class _LineFormatter(logging.Formatter):
             "time": time.replace("+00:00", "Z"),
             "level": _LEVEL_NAMES.get(record.levelname, record.levelname),
             "source": f"{record.filename}:{record.lineno}",
-            "msg": _message(record),
+            "msg": record.getMessage(),
         }
-        fields = getattr(record, "fields", None)
-        for key, value in fields.items() if isinstance(fields, Mapping) else ():
-            values[f"{key}_" if key in _RESERVED else str(key)] = value
+        values |= getattr(record, "fields", {})
         if record.exc_info and record.exc_info[1] is not None:
             values.setdefault("err", record.exc_info[1])
         error = values.get("err")
@@ -128,8 +123,8 @@ class _LineFormatter(logging.Formatter):
         return values
 
     def _value(self, value: object) -> object:
-        if value is None or (isinstance(value, int | float) and abs(value) < _LARGEST_NUMBER):
-            return value
+        if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+            return value  # JSON cannot hold infinity and NaN
         return self._text(_shown(value))
 
     def _text(self, text: str) -> str:
@@ -146,20 +141,9 @@ def _pattern(secrets: Iterable[Secret]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, ordered))) if ordered else None
 
 
-def _message(record: logging.LogRecord) -> str:
-    try:
-        return record.getMessage()
-    except Exception:  # noqa: BLE001 - a wrong placeholder, or whatever an argument's __str__ raises
-        return _shown(record.msg)
-
-
 def _shown(value: object) -> str:
     """Return a value as text: errors of ours explain themselves, others need the name of their type."""
-    name = type(value).__name__
-    try:
-        text = str(value)
-    except Exception:  # noqa: BLE001 - logging must not fail because of what is logged
-        return f"<{name}>"
+    name, text = type(value).__name__, str(value)
     if not isinstance(value, BaseException) or (text and isinstance(value, JouloExporterError)):
         return text
     return f"{name}: {text}" if text else name

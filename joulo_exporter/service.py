@@ -8,24 +8,23 @@ import logging
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from joulo_exporter import __version__
+from joulo_exporter import __version__, systemd
 from joulo_exporter.accounts import Accounts, plans
 from joulo_exporter.api.client import open_session
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import Config
-from joulo_exporter.errors import ConfigError, LedgerError
+from joulo_exporter.errors import JouloExporterError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Batches, open_ledger
+from joulo_exporter.ledger.database import Batches, open_ledger
 from joulo_exporter.logs import FailureLog, event
 from joulo_exporter.metrics import ConfigReloads, process_registry
-from joulo_exporter.systemd import Notifier
 from joulo_exporter.web.app import WebPaths, WebServices, make_application
 from joulo_exporter.web.auth import Gate
 from joulo_exporter.web.config import WebConfigWatcher, load_web_config
@@ -55,12 +54,11 @@ Dropped connections do, and rarer searches would keep more of them in memory (me
 class WebOptions(msgspec.Struct, frozen=True):
     """Options of the web server, from the command line."""
 
-    listen_addresses: tuple[str, ...]
+    listen_addresses: Sequence[str]
+    """Empty for the sockets that systemd passes."""
     lifecycle_enabled: bool
     config_file: Path | None = None
     """The web configuration: TLS, users, headers."""
-    systemd_socket: bool = False
-    """Listen on the sockets that systemd passes, in place of the addresses."""
     paths: WebPaths = WebPaths()
 
 
@@ -100,14 +98,12 @@ class Service:
         self._plans = plans(self._config)
         self._web_config = WebConfigWatcher(options.config_file)
         self._reloads = ConfigReloads(successful=True, succeeded_at_seconds=time.time())
-        self._reload_lock = asyncio.Lock()
+        self._reload_asked = asyncio.Event()
+        self._reloaded: asyncio.Future[str | None] = asyncio.Future()
+        """Outcome of the next reload, which all who ask before it begins share: many cost no more than a few."""
         self._clock = SystemClock()
         self._accounts: Accounts | None = None
-        self._reloading: set[asyncio.Task[str | None]] = set()
-        self._next_reload: asyncio.Task[str | None] | None = None
-        """A reload that has not begun: all who ask meanwhile share it, so that many cost no more than a few."""
         self._stop = asyncio.Event()
-        self._notifier = Notifier(os.environ)
         self._bound: list[str] = []
 
     def secrets(self) -> list[Secret]:
@@ -125,8 +121,9 @@ class Service:
         Raises:
             JouloExporterError: an address cannot be listened on, or another process has the storage path.
         """
-        event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts))
-        # The stack unwinds in reverse order: first the web server, then reloads, pollers, and the ledger.
+        fields = {"shard": self._config.shard.ordinal, "total_shards": self._config.shard.total}
+        event(_logger, "info", "starting", version=__version__, accounts=len(self._config.accounts), **fields)
+        # The stack unwinds in reverse order: first reloads, then the web server, pollers, and the ledger.
         async with contextlib.AsyncExitStack() as stack:
             loop = asyncio.get_running_loop()
             loop.set_exception_handler(functools.partial(_log_exception, FailureLog()))
@@ -134,18 +131,18 @@ class Service:
             for number, handler in handlers.items():
                 loop.add_signal_handler(number, handler)
                 stack.callback(loop.remove_signal_handler, number)
-            healthy = self._notifier.watch(lambda: self._accounts is None or self._accounts.alive)
-            await stack.enter_async_context(_background(healthy))
-            async with self._reload_lock:  # a SIGHUP that comes early waits until there is something to reload
-                await self._start(stack)
-                if started is not None:
-                    started("http" if self._web_config.tls is None else "https", self._bound)
-                self._notifier.ready(self._status())
+            accounts = await self._start(stack)
+            if started is not None:
+                started("http" if self._web_config.tls is None else "https", self._bound)
+            systemd.notify("READY=1", f"STATUS={self._status()}")
+            await stack.enter_async_context(_background(systemd.watch(lambda: accounts.alive)))
+            # Only now: a SIGHUP that comes early waits until there is something to reload.
+            await stack.enter_async_context(_background(self._reload_when_asked(accounts)))
             await self._stop.wait()
-            self._notifier.stopping()
+            systemd.notify("STOPPING=1", "STATUS=stopping")
             event(_logger, "info", "stopping")
 
-    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _start(self, stack: contextlib.AsyncExitStack) -> Accounts:
         database = await asyncio.to_thread(open_ledger, self._config.storage_path, time.time())
         batches = Batches(database)
         stack.push_async_callback(batches.close)
@@ -160,11 +157,6 @@ class Service:
         )
         stack.push_async_callback(accounts.close)
         await stack.enter_async_context(_background(accounts.watch_token_files()))
-        stack.push_async_callback(self._end_reloads)
-        shard, count = self._config.shard, len(self._config.accounts)
-        if shard.total > 1:  # a shard without accounts is no fault
-            message = "serving a shard of the accounts" if count else "this shard has no accounts"
-            event(_logger, "info", message, shard=shard.ordinal, total_shards=shard.total, accounts=count)
         # The objects of all accounts live on: with thousands of accounts, each search of them for garbage would
         # stop the loop for a quarter of a second.
         gc.disable()
@@ -179,6 +171,7 @@ class Service:
         self._keep_time(accounts, len(self._plans))
         await stack.enter_async_context(_background(self._tend_ledger(accounts)))
         await self._listen(stack, accounts)
+        return accounts
 
     @staticmethod
     async def _tend_ledger(accounts: Accounts) -> None:
@@ -203,42 +196,40 @@ class Service:
         Returns:
             The reason for a failure, in one line; ``None`` after a success.
         """
-        if self._next_reload is None:
-            self._next_reload = task = asyncio.get_running_loop().create_task(self._reload_in_turn())
-            self._reloading.add(task)  # the loop itself holds tasks only weakly
-            task.add_done_callback(self._reloading.discard)
-        return asyncio.shield(self._next_reload)  # whoever stops waiting does not end it for the others
+        self._reload_asked.set()
+        return asyncio.shield(self._reloaded)  # whoever stops waiting does not end it for the others
 
-    async def _reload_in_turn(self) -> str | None:
-        async with self._reload_lock:
-            self._next_reload = None
-            self._notifier.reloading()
-            failure = await self._reload()
-            self._notifier.ready(self._status() if failure is None else "configuration not reloaded: see the log")
-            return failure
+    async def _reload_when_asked(self, accounts: Accounts) -> None:
+        while True:
+            await self._reload_asked.wait()
+            self._reload_asked.clear()
+            reloaded, self._reloaded = self._reloaded, asyncio.Future()
+            systemd.notify_reloading()
+            failure = await self._reload(accounts)
+            status = self._status() if failure is None else "configuration not reloaded: see the log"
+            systemd.notify("READY=1", f"STATUS={status}")
+            reloaded.set_result(failure)
 
-    async def _reload(self) -> str | None:
+    async def _reload(self, accounts: Accounts) -> str | None:
         try:
             config = await asyncio.to_thread(self._load)
             wanted = await asyncio.to_thread(plans, config)
             web_config = await asyncio.to_thread(load_web_config, self._options.config_file)
-            if self._accounts is not None:
-                await self._accounts.follow(wanted)
-                self._keep_time(self._accounts, len(wanted))
-        except (ConfigError, LedgerError) as error:
+            await accounts.follow(wanted)
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not end the reloads
             self._reloads.successful = False
             event(_logger, "error", "configuration not reloaded; the former one stays in force", err=error)
-            return str(error)
+            return str(error) if isinstance(error, JouloExporterError) else "internal error; see the log"
+        self._keep_time(accounts, len(wanted))
         if config.storage_path != self._config.storage_path:
             event(_logger, "warn", "storage.path has changed, which takes a restart")
-        self._config, self._plans = config, wanted
+        self._config = config
         self._web_config.take(web_config)
         self._reloads.successful, self._reloads.succeeded_at_seconds = True, time.time()
         event(_logger, "info", "configuration reloaded", accounts=len(config.accounts))
         return None
 
     async def _listen(self, stack: contextlib.AsyncExitStack, accounts: Accounts) -> None:
-        """Serve from now on."""
         options = self._options
         services = WebServices(
             exposition=accounts.served,
@@ -247,21 +238,17 @@ class Service:
         )
         paths = options.paths
         application = make_application(services, Gate(lambda: self._web_config.config), paths)
-        activated = activated_sockets(os.environ) if options.systemd_socket else []
-        addresses = () if options.systemd_socket else options.listen_addresses
-        serving = listening(application, addresses, tls=lambda: self._web_config.tls, activated=activated)
+        activated = () if options.listen_addresses else activated_sockets(os.environ)
+        serving = listening(
+            application, options.listen_addresses, tls=lambda: self._web_config.tls, activated=activated
+        )
         self._bound = await stack.enter_async_context(serving)
         await stack.enter_async_context(_background(self._web_config.watch()))
+        tls, path = self._web_config.tls is not None, paths.prefix + paths.telemetry
         for address in self._bound:
-            event(_logger, "info", "listening", address=address, telemetry_path=paths.prefix + paths.telemetry)
+            event(_logger, "info", "listening", address=address, tls=tls, telemetry_path=path)
 
     def _status(self) -> str:
         """Return the line that ``systemctl status`` shows."""
-        accounts = sum(plan.token is not None for plan in self._plans)
+        accounts = len(self._config.accounts)
         return f"serving {accounts} {'account' if accounts == 1 else 'accounts'} on {', '.join(self._bound)}"
-
-    async def _end_reloads(self) -> None:
-        """Cancel reloads that still wait, for example for an API response: they would start pollers again."""
-        for task in self._reloading:
-            task.cancel()
-        await asyncio.gather(*self._reloading, return_exceptions=True)

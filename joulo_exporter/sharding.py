@@ -34,7 +34,6 @@ class Shard(msgspec.Struct, frozen=True):
 
 
 ALONE = Shard()
-"""Shard of an exporter that has all accounts."""
 
 
 def shard_of(account: str, total: int) -> int:
@@ -70,9 +69,10 @@ def find_shard(ordinal: int | None, total: int | None, pod_name: str | None) -> 
                 f"--total-shards: there are {total}, but which one is this? Give --shard, or in the environment "
                 "variable POD_NAME the name of a StatefulSet's pod (the downward API's metadata.name)"
             )
-        key, ordinal = "environment: POD_NAME", int(match[1]) if match else 0
-    shard = Shard(ordinal or 0, total or 1)
+        if match is not None:
+            key, ordinal = "environment: POD_NAME", int(match[1])
+    shard = Shard(ordinal or 0, 1 if total is None else total)
     if shard.ordinal >= shard.total:
         remedy = "correct it, or their number with --total-shards"
-        raise ConfigError(f"{key}: {ordinal} is not among {shard.total}, counted from 0; {remedy}")
+        raise ConfigError(f"{key}: {shard.ordinal} is not among {shard.total}, counted from 0; {remedy}")
     return shard

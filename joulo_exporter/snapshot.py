@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import msgspec
 
-from joulo_exporter.ledger import Book, Refreshes, StoredSession
+from joulo_exporter.ledger.account import Refreshes
+from joulo_exporter.ledger.book import Book
+from joulo_exporter.ledger.sessions import StoredSession
 from joulo_exporter.models.charger import Charger, Tags
 from joulo_exporter.models.ere import ErePosition, ErePrice
 from joulo_exporter.models.session import Energy, EreEstimate
 
-DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DURATION_BOUNDS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, math.inf)
 """Upper bounds of the buckets of ``joulo_api_request_duration_seconds``."""
 
 
@@ -19,19 +22,13 @@ class Durations(msgspec.Struct, frozen=True, gc=False):
     """Durations of the requests to an endpoint since the process began."""
 
     buckets: tuple[int, ...] = (0,) * len(DURATION_BOUNDS_S)
-    """Requests not longer than each bound."""
-    count: int = 0
+    """Requests not longer than each bound; the last one counts all."""
     sum_s: float = 0.0
 
     def observed(self, duration_s: float) -> Durations:
         """Return the durations with one more."""
-        return Durations(
-            buckets=tuple(
-                count + (duration_s <= bound) for count, bound in zip(self.buckets, DURATION_BOUNDS_S, strict=True)
-            ),
-            count=self.count + 1,
-            sum_s=self.sum_s + duration_s,
-        )
+        counts = zip(self.buckets, DURATION_BOUNDS_S, strict=True)
+        return Durations(tuple(count + (duration_s <= bound) for count, bound in counts), self.sum_s + duration_s)
 
 
 class EndpointHealth(Refreshes, frozen=True, gc=False):

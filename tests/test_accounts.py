@@ -17,7 +17,7 @@ from joulo_exporter.api.client import open_session
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.errors import ConfigError, LedgerError
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import Database
+from joulo_exporter.ledger.database import Database
 
 URL = "http://127.0.0.1:9/api"
 BODIES = {
@@ -255,7 +255,7 @@ async def test_a_request_in_flight_is_finished_and_written_down_before_a_new_tok
     await following
     await house.clock.settle()
     assert list(house.values("joulo_charging")) == ["a"]
-    assert [secret.reveal() for secret in house.accounts.secrets] == ["joulo_new"]
+    assert [secret.reveal() for secret in house.accounts.secrets] == ["joulo_new", "joulo_a"]
     await house.clock.advance(59)
     assert (house.moments("a"), house.moments("new")) == ([1000.0], [])
     await house.clock.advance(1)

@@ -36,11 +36,13 @@ class Check:
             self.answers.get(re.compile(rf"{re.escape(URL)}/{name}(\?.*)?$"), repeat=True, **response)
 
     def __call__(self, *flags, folder=None):
-        """Return the exit status and the lines."""
+        """Return the exit status and the lines after the one about the configuration itself."""
         status, out, err = run(self.capsys, "check", f"--storage.path={folder or self.folder}", *flags)
         assert TOKEN not in out
         assert err == ""
-        return status, out.splitlines()
+        valid, *lines = out.splitlines()
+        assert valid.endswith(": the configuration is valid")
+        return status, lines
 
     @property
     def asked(self) -> int:
@@ -93,8 +95,8 @@ def test_a_token_of_two_accounts_is_asked_with_once(check):
         ({"status": 401, "payload": {"error": "Missing or invalid API token"}},
          f"/chargers: 401, {REFUSED}; make a new one on joulo.nl; it says: Missing or invalid API token"),
         ({"status": 403, "payload": {"error": "Insufficient scope", "required_scope": "chargers:read"}},
-         ("/chargers: 403, the token may not read this; give it the scope chargers:read, or use another token; "
-         "it says: Insufficient scope; the other endpoints work without it")),
+         ("/chargers: 403, the token may not read this, though other endpoints may work; give it the scope, or "
+         "use another token; it says: Insufficient scope: chargers:read")),
         ({"exception": TimeoutError()},
          "no complete response from 127.0.0.1 within 10 s; check the network, or raise api.timeout"),
     ],

@@ -7,8 +7,7 @@ import pytest
 import yaml
 from support.served_metrics import RELOADS, SELECTOR, sample_labels, strangers
 
-from joulo_exporter.metrics import FAMILIES
-from joulo_exporter.metrics.exporter import ExporterCollector
+from joulo_exporter.metrics import FAMILIES, process_registry
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGE = (DOCS / "metrics.md").read_text(encoding="utf-8")
@@ -24,7 +23,7 @@ def written() -> list[tuple[str, str, set[str]]]:
 def served() -> list[tuple[str, str, set[str]]]:
     """Return (name, type, labels) of every metric of ours, in the order in which they are served."""
     own = [(family.name, family.type, set(family.labels)) for family in FAMILIES]
-    process = ExporterCollector("1", RELOADS).collect()
+    process = [each for each in process_registry("1", RELOADS).collect() if each.name.startswith("joulo_")]
     return own + [(metric.name, metric.type, set(metric.samples[0].labels)) for metric in process]
 
 

@@ -1,5 +1,6 @@
 """The health check of the container: signs of life, and faults."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -8,18 +9,19 @@ import pytest
 from support.certificates import server_tls
 from support.loopback import talking
 from support.simulator import in_thread
+from support.web import serving
 
 from joulo_exporter.healthcheck import main
 
 
-def server(response, context=None):
+def server(response):
     """Respond to every connection in the same way; yield the port."""
 
     async def talk(reader, writer):
         await reader.read(4096)
         writer.write(response)
 
-    return in_thread(talking(talk, context=context))
+    return in_thread(talking(talk))
 
 
 @pytest.fixture
@@ -41,30 +43,27 @@ def fault_of(capsys):
         (b"HTTP/1.1 200 OK\r\n\r\n", ""),
         (b"HTTP/1.1 499 x\r\n\r\n", ""),
         (b"HTTP/1.1 500 x\r\n\r\n", "the exporter responds with status 500"),
-        (b"", "neither HTTP nor TLS is spoken on this port"),
-        (b"SSH-2.0-OpenSSH_9.2 Debian\r\n", "neither HTTP nor TLS is spoken on this port"),
-        (b"HTTP/1.1 2", "neither HTTP nor TLS is spoken on this port"),
+        (b"", ""),
+        (b"SSH-2.0-OpenSSH_9.2 Debian\r\n", "something else than HTTP is spoken on port {}"),
+        (b"HTTP/1.1 2", "something else than HTTP is spoken on port {}"),
     ],
 )
-def test_any_status_below_500_is_a_sign_of_life_and_another_server_is_not(fault_of, response, fault):
+def test_a_status_below_500_or_the_end_of_the_connection_is_a_sign_of_life(fault_of, response, fault):
     with server(response) as port:
-        assert fault_of(f"http://127.0.0.1:{port}/-/healthy") == fault
+        assert fault_of(f"http://127.0.0.1:{port}/-/healthy") == fault.format(port)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("version", ["TLS12", "TLS13"])
-@pytest.mark.parametrize("status", [401, 500])
 @pytest.mark.parametrize("asks_for_a_certificate", [False, True])
-def test_a_server_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
-    fault_of, certificates, scheme, version, status, asks_for_a_certificate
+async def test_an_exporter_behind_tls_is_alive_whatever_its_certificate_and_whoever_it_lets_in(
+    fault_of, certificates, scheme, version, asks_for_a_certificate
 ):
     keys = {"min_version": version, "max_version": version}
     if asks_for_a_certificate:
         keys |= {"client_auth_type": "RequireAndVerifyClientCert", "client_ca": certificates.text("ca.crt")}
-    with server(f"HTTP/1.1 {status} x\r\n\r\n".encode(), server_tls(certificates, **keys)()) as port:
-        lives = status == 401 or asks_for_a_certificate  # else it has refused before it could respond
-        fault = "" if lives else "the exporter responds with status 500"
-        assert fault_of(f"{scheme}://127.0.0.1:{port}") == fault
+    async with serving(tls=server_tls(certificates, **keys)) as address:
+        assert await asyncio.to_thread(fault_of, f"{scheme}://{address}") == ""
 
 
 def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, monkeypatch):
@@ -78,7 +77,7 @@ def test_a_port_without_a_server_and_a_silent_server_do_not_respond(fault_of, mo
 
 @pytest.mark.parametrize(
     "arguments",
-    [["localhost:9973"], ["ftp://localhost"], ["http://"], ["http://localhost:x"], ["http://a:b@localhost"],
+    [["localhost:9973"], ["ftp://localhost"], ["http://"], ["http://localhost:x"],
      ["http://localhost", "http://localhost"], ["http://localhost/a b"], ["http://exporter..lan"]],
 )  # fmt: skip
 def test_bad_usage_is_one_line_and_exit_status_2(arguments, capsys):

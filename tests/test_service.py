@@ -14,7 +14,7 @@ from support.simulator import recorded
 
 from joulo_exporter import __version__
 from joulo_exporter.config.schema import load_config
-from joulo_exporter.ledger import Database
+from joulo_exporter.ledger.database import Database
 from joulo_exporter.service import Service, WebOptions
 from joulo_exporter.simulator import DEMO_TOKEN, Household, Scenario, serve
 
@@ -84,7 +84,7 @@ async def test_it_serves_the_household_and_logs_what_starts_and_what_a_reload_ha
     assert await running.get("/-/reload", "POST") == (200, "configuration reloaded\n")
     assert await asyncio.gather(*(running.service.reload() for _ in range(9))) == [None] * 9  # together
     said = [(record.message, record.fields) for record in [*caplog.get_records("setup"), *caplog.records]]
-    assert said.count(("starting", {"version": __version__, "accounts": 1})) == 1
+    assert said.count(("starting", {"version": __version__, "accounts": 1, "shard": 0, "total_shards": 1})) == 1
     assert said.count(("configuration reloaded", {"accounts": 1})) == 2
 
 
@@ -110,8 +110,8 @@ async def test_a_hanging_request_and_a_reload_that_waits_for_it_do_not_hold_up_t
         await api.asked.wait()
         running.write("{token: joulo_other}")
         os.kill(os.getpid(), signal.SIGHUP)
-        while not running.service._reload_lock.locked():  # noqa: ASYNC110 -- a signal sets no event
-            await asyncio.sleep(0)
+        _, waiting = await asyncio.wait([running.service.reload()], timeout=0.2)
+        assert waiting
     Database(running.storage).close()  # nobody holds it any longer
 
 

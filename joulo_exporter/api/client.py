@@ -28,7 +28,7 @@ from joulo_exporter.errors import ApiError, ApiResponseError
 from joulo_exporter.models.charger import Charger, parse_chargers
 from joulo_exporter.models.ere import ErePosition, ErePrice, parse_ere_position, parse_ere_price
 from joulo_exporter.models.session import Energy, EreEstimate, parse_energy, parse_sessions
-from joulo_exporter.models.wire import ApiResponse, Plausibility
+from joulo_exporter.models.wire import ApiResponse, Fields, Plausibility, read_response
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Endpoint:
     """The ``endpoint`` label of metrics, and the key in the configuration."""
     path: str
     """Follows the API's base URL."""
-    parse: Callable[[bytes, Plausibility], ApiResponse[Any]]
-    """Reads the body of an API response with status 200; raises ``ApiResponseError``."""
+    parse: Callable[[Fields], Any]
+    """Makes the content of an API response from its fields; raises ``ApiResponseError``."""
     kept: Any
     """Type of the part of an API response that the ledger keeps, to serve it after a restart."""
     public: bool = False
@@ -124,15 +124,13 @@ class JouloClient:
         Raises:
             ApiConnectionError: no connection to the API or the proxy.
             ApiTimeoutError: no complete response in time.
-            ApiStatusError: a status other than 200, in a subclass of its own where that helps.
+            ApiError: a status other than 200, in a subclass of its own where that helps.
             ApiResponseError: the API response is not what the API documents, or larger than ``BODY_LIMIT_BYTES``.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self.api.timeout_s
-        # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
-        body = (await self._body(endpoint, params, deadline_s)).removeprefix(BOM_UTF8)
-        plausibility = Plausibility(self.clock(), self.api.max_power_kw)
-        response = endpoint.parse(self._without_token(body), plausibility)
+        body = self._without_token(await self._body(endpoint, params, deadline_s))
+        response = read_response(body, Plausibility(self.clock(), self.api.max_power_kw), endpoint.parse)
         if loop.time() > deadline_s:  # decoding holds the loop, so that no timer can interrupt it
             raise timeout_failure(self.api)
         return response
@@ -193,4 +191,5 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
             raise ApiResponseError(
                 f"the API response is larger than {limit_bytes // 2**20} MiB, far more than an account has"
             )
-    return bytes(body)
+    # A byte order mark may be ignored instead of being an error (RFC 8259, section 8.1).
+    return bytes(body).removeprefix(BOM_UTF8)

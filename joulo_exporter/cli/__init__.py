@@ -4,9 +4,6 @@ from collections.abc import Sequence
 
 __all__ = ["main"]
 
-_INTERRUPTED = 130
-"""Exit status that a shell gives for a program that Ctrl-C has ended."""
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status. Ctrl-C ends it without a traceback, even while it loads."""
@@ -15,4 +12,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return run(arguments)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        return 130  # as a shell gives for a program that Ctrl-C has ended

@@ -14,13 +14,12 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from string import Template
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from joulo_exporter import logs
 from joulo_exporter.cli.parser import parse_arguments
@@ -28,21 +27,21 @@ from joulo_exporter.clock import local_time
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import COLLECTORS, Config, load_config
 from joulo_exporter.errors import ConfigError, JouloExporterError
-from joulo_exporter.sharding import ALONE, Shard, find_shard
+from joulo_exporter.sharding import Shard, find_shard
 
 if TYPE_CHECKING:
     from joulo_exporter.service import WebOptions
     from joulo_exporter.web.app import WebPaths
 
-Command = Callable[[argparse.Namespace], int | None]
+Command = Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]
 
 _FAULT = 1
 _BAD_USAGE = 2
 
 _LISTEN_ADDRESS = ":9973"
 _LOCALHOST = ("[::]", "0.0.0.0", "[::1]", "127.0.0.1")  # noqa: S104 -- compared, not listened on
-_DEMO_CONFIG = "demo.yml"
-DEMO_START = "demo-start"
+DEMO_CONFIG = "demo.yml"
+DEMO_START = "demo-start-2"
 """File with the start of the demo's household, in Unix seconds, so that a restart continues the same sessions."""
 
 
@@ -56,29 +55,23 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _require_zone(os.environ.get("TZ", ""))  # first: a date in an argument is a local one
         options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         commands: Mapping[str, Command] = {"serve": _serve, "demo": _demo, "check": _check}
-        if options.command in {"serve", "check"} and options.config_check:
-            _check_files(options)
-            return 0
-        if options.command not in commands:
-            from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
+        if options.command in commands:
+            return asyncio.run(commands[options.command](options)) or 0
+        from joulo_exporter.cli.ledger_commands import LEDGER_COMMANDS  # noqa: PLC0415 -- see the module
 
-            commands = LEDGER_COMMANDS
-        return commands[options.command](options) or 0
+        LEDGER_COMMANDS[options.command](options)
     except JouloExporterError as error:
         complain(str(error))
         return _BAD_USAGE if isinstance(error, ConfigError) else _FAULT
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return 0
 
 
 def _require_zone(name: str) -> None:
     """Refuse a time zone with which no local time can be made.
 
     The C library reads ``GMT+0100`` as a hundred hours, and makes a day of them, which is too much for Python.
-
-    Raises:
-        ConfigError: the offset from UTC, in winter or summer, is a day.
     """
     try:
         local_time(0), local_time(182 * 86_400)
@@ -87,45 +80,44 @@ def _require_zone(name: str) -> None:
         raise ConfigError(f"environment: TZ: {name!r} is a day or more from UTC; {remedy}") from None
 
 
-def _serve(options: argparse.Namespace) -> None:
-    """Run the exporter until a signal ends it."""
-    asyncio.run(_run_service(_loader(options), _web_options(options), options))
+async def _serve(options: argparse.Namespace) -> None:
+    if options.config_check:
+        _check_files(options)
+    else:
+        await _run_service(_loader(options), options)
 
 
-def _check(options: argparse.Namespace) -> int:
-    """Check the configuration and every token against the API."""
-    _check_web_file(options)
+async def _check(options: argparse.Namespace) -> int:
+    config = _check_files(options)
+    if options.config_check:
+        return 0
     from joulo_exporter.check import check  # noqa: PLC0415 -- see the module
 
     logs.configure("error", options.log_format, sys.stderr)  # what fails is among the outcomes
-    return 0 if asyncio.run(check(_loader(options)(), say)) else _FAULT
+    return 0 if await check(config, say) else _FAULT
 
 
-def _check_files(options: argparse.Namespace) -> None:
+def _check_files(options: argparse.Namespace) -> Config:
     config = _loader(options)()
     say(f"{options.config_file or 'environment'}: the configuration is valid")
     if config.shard.total > 1:
         say(f"{config.shard} has {len(config.accounts)} of the accounts")
-    _check_web_file(options)
-
-
-def _check_web_file(options: argparse.Namespace) -> None:
     if options.web_config_file is not None:
         from joulo_exporter.web.config import load_web_config  # noqa: PLC0415 -- see the module
 
         load_web_config(options.web_config_file)
         say(f"{options.web_config_file}: the web configuration is valid")
+    return config
 
 
 async def _run_service(
     load: Callable[[], Config],
-    web: "WebOptions",
     options: argparse.Namespace,
     started: Callable[[str, list[str]], None] | None = None,
 ) -> None:
     from joulo_exporter.service import Service  # noqa: PLC0415 -- see the module
 
-    service = Service(load, web)
+    service = Service(load, _web_options(options))
     logs.configure(options.log_level, options.log_format, sys.stderr, secrets=service.secrets)
     await service.run(started)
 
@@ -133,49 +125,39 @@ async def _run_service(
 # The demo -----------------------------------------------------------------------------------------
 
 
-def _demo(options: argparse.Namespace) -> None:
-    """Run the exporter against a simulated household: no token, no network."""
+async def _demo(options: argparse.Namespace) -> None:
     if options.config_file is not None or options.config_check:
         raise ConfigError("demo has a configuration of its own; leave --config.file and --config.check out")
-    asyncio.run(_run_demo(options, given_shard(options)))
-
-
-async def _run_demo(options: argparse.Namespace, shard: Shard) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        folder = options.storage_path
-        if folder is None:
+        if options.storage_path is None:
             with _writing("a temporary folder"):
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-")))
-        config = await stack.enter_async_context(simulated_household(folder, collectors(options), shard))
-        web = _web_options(options)
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="joulo-demo-"))
+            options.storage_path = Path(folder)
+        file = options.config_file = options.storage_path / DEMO_CONFIG
+        load = _loader(options, {})
+        await stack.enter_async_context(simulated_household(options.storage_path))
 
         def invite(scheme: str, addresses: list[str]) -> None:
-            say(f"A simulated household is served: {invitation(scheme, addresses[0], web.paths)}")
+            url = invitation(scheme, addresses[0], _web_options(options).paths)
+            say(f"A simulated household is served: {url}")
             say("A session is in progress; within five minutes one ends and another begins. Ctrl-C stops.")
-            file = folder / _DEMO_CONFIG
             say(f"Its history: joulo-exporter sessions --config.file={file} (or statement, tags, backfill)")
 
-        await _run_service(lambda: config, web, options, invite)
+        await _run_service(load, options, invite)
 
 
 def invitation(scheme: str, address: str, paths: "WebPaths") -> str:
     """Return the URLs of page and metrics at a bound address; ``localhost`` stands for this machine."""
-    if address.startswith("unix:"):
-        return f"listens on {address}"
     host, _, port = address.rpartition(":")
     url = f"{scheme}://{'localhost' if host in _LOCALHOST else host}:{port}{paths.prefix}"
-    page = "" if paths.telemetry == "/" else f"open {url}/ or "
-    return f"{page}curl {url}{paths.telemetry}"
+    return f"open {url}/ or curl {url}{paths.telemetry}"
 
 
 @contextlib.asynccontextmanager
-async def simulated_household(
-    folder: Path, switches: Mapping[str, bool] = MappingProxyType({}), shard: Shard = ALONE
-) -> AsyncIterator[Config]:
-    """Run a household that behaves like the API on a free port; yield the configuration that polls it.
+async def simulated_household(folder: Path) -> AsyncIterator[None]:
+    """Run a household that behaves like the API on a free port; write a configuration to the ledger's folder.
 
-    Its sessions last two or three minutes, so the intervals are shorter than an account's may be. Collectors are
-    on unless they are switched off. The configuration file is written to the ledger's folder.
+    Its sessions last two or three minutes, so the intervals are shorter than an account's may be.
 
     Raises:
         ConfigError: the folder has a ledger that is not a demo's.
@@ -186,15 +168,15 @@ async def simulated_household(
     with _writing(folder):
         start_seconds = _kept_start(folder)
     async with serve(Household(start_seconds=start_seconds)) as running:
-        template = Template((resources.files("joulo_exporter.cli") / _DEMO_CONFIG).read_text("utf-8"))
+        template = Template((resources.files("joulo_exporter.cli") / DEMO_CONFIG).read_text("utf-8"))
         text = template.substitute(token=DEMO_TOKEN, url=running.url, year=datetime.now(UTC).year)
         with _writing(folder):
-            (folder / _DEMO_CONFIG).write_text(text, "utf-8")
-        yield load_config(folder / _DEMO_CONFIG, {}, storage_path=folder, collectors=switches, shard=shard)
+            (folder / DEMO_CONFIG).write_text(text, "utf-8")
+        yield
 
 
 def _kept_start(folder: Path) -> int:
-    from joulo_exporter.ledger import FILE_NAME  # noqa: PLC0415 -- see the module
+    from joulo_exporter.ledger.storage import FILE_NAME  # noqa: PLC0415 -- see the module
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = folder / DEMO_START
@@ -219,12 +201,11 @@ def _writing(folder: Path | str) -> Iterator[None]:
 # Meaning of the flags -----------------------------------------------------------------------------
 
 
-def _loader(options: argparse.Namespace) -> Callable[[], Config]:
-    """Return a function that reads the configuration of this shard."""
+def _loader(options: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Callable[[], Config]:
     return functools.partial(
         load_config,
         options.config_file,
-        os.environ,
+        environ,
         storage_path=options.storage_path,
         collectors=collectors(options),
         shard=given_shard(options),
@@ -247,10 +228,9 @@ def _web_options(options: argparse.Namespace) -> "WebOptions":
     from joulo_exporter.web.app import web_paths  # noqa: PLC0415 -- see the module
 
     return WebOptions(
-        listen_addresses=tuple(options.web_listen_address or (_LISTEN_ADDRESS,)),
+        listen_addresses=() if options.web_systemd_socket else options.web_listen_address or (_LISTEN_ADDRESS,),
         lifecycle_enabled=options.web_enable_lifecycle,
         config_file=options.web_config_file,
-        systemd_socket=options.web_systemd_socket,
         paths=web_paths(options.web_external_url, options.web_route_prefix, options.web_telemetry_path),
     )
 
@@ -290,20 +270,8 @@ def complain(message: str) -> None:
             sys.stderr.flush()
 
 
-@contextlib.contextmanager
-def progress_line(name: str) -> Iterator[Callable[[float], None]]:
-    """Yield a function that shows the share of the work that is done, from 0 to 1, on a line of a terminal.
-
-    If standard error is not a terminal, it shows nothing. In the end the line is erased.
-    """
-    is_terminal = sys.stderr is not None and sys.stderr.isatty()
-
-    def show(text: str) -> None:
-        if is_terminal:
-            sys.stderr.write(f"\r{text}")
-            sys.stderr.flush()
-
-    try:
-        yield lambda share: show(f"{name}: {share:.0%} ")
-    finally:
-        show("\x1b[K")
+def show_progress(share: float) -> None:
+    """Show the share of the work that is done, from 0 to 1, on a line of a terminal; at 1 the line is erased."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K" if share == 1 else f"\r{share:.0%} ")
+        sys.stderr.flush()

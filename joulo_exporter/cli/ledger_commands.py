@@ -4,14 +4,15 @@ import argparse
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date
 
-from joulo_exporter.cli.commands import DEMO_START, Command, complain, given_shard, progress_line, say, write
+from joulo_exporter.cli.commands import DEMO_START, complain, given_shard, say, show_progress, write
 from joulo_exporter.config.files import one_line
 from joulo_exporter.config.schema import Config, Tariff, Tariffs, load_config
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import Database
 from joulo_exporter.ledger.reader import LedgerReader, read_ledger
 from joulo_exporter.models.charger import Tags
 from joulo_exporter.reports.backfill import Backfill, backfill
@@ -101,16 +102,16 @@ def _statement(options: argparse.Namespace) -> None:
 
 
 def _tags(options: argparse.Namespace) -> None:
-    with _ledger(options) as (_, tags, reader):
-        found = tags_of(reader, tags)
-        text = evcc_yaml(found, tags) if options.evcc else tag_table(found, tags, named=any(reader.accounts))
+    with _ledger(options) as (config, tags, reader):
+        found = tags_of(session_rows(reader, tags, config.tariffs, Selection()))
+        text = evcc_yaml(found, tags.mode) if options.evcc else tag_table(found, named=any(reader.accounts))
         _say_completeness(reader, reader.accounts)
     write([text])
 
 
 def _backfill(options: argparse.Namespace) -> None:
     shard = given_shard(options)
-    with _ledger(options) as (config, tags, reader), progress_line("backfill") as progress:
+    with _ledger(options) as (config, tags, reader):
         wanted = Backfill(
             now_seconds=time.time(),
             step_s=options.step_s,
@@ -122,7 +123,7 @@ def _backfill(options: argparse.Namespace) -> None:
         accounts = [name for name in _names(config) if shard.holds(name or None)]
         require_complete(reader, accounts)
         _say_completeness(reader, accounts)
-        write(backfill(reader, accounts, tags, wanted, progress))
+        write(backfill(reader, accounts, tags, wanted, show_progress))
 
 
 def _settle(options: argparse.Namespace) -> None:
@@ -139,16 +140,16 @@ def _settle(options: argparse.Namespace) -> None:
     with contextlib.closing(Database(config.storage_path)) as database:
         for account in accounts:
             ledger = AccountLedger(database, account, configured_labels=config.chargers, vehicles=tags.vehicles)
-            for fall in ledger.settle(options.charger):
-                if fall.series in _SETTLED:
-                    metric, unit = _SETTLED[fall.series]
-                    name = " ".join(filter(None, (account, fall.name)))
-                    lines.append(f"{metric} ({name}): {fall.held / unit:.2f} falls to {fall.truth / unit:.2f}")
+            for series, name, held, truth in ledger.settle(options.charger):
+                if series in _SETTLED:
+                    metric, unit = _SETTLED[series]
+                    where = " ".join(filter(None, (account, name)))
+                    lines.append(f"{metric} ({where}): {held / unit:.2f} falls to {truth / unit:.2f}")
     write(f"{one_line(line)}\n" for line in lines)
     say(_RESET if lines else "No counter is held above the truth: nothing falls.")
 
 
-LEDGER_COMMANDS: Mapping[str, Command] = {
+LEDGER_COMMANDS: Mapping[str, Callable[[argparse.Namespace], None]] = {
     "sessions": _sessions,
     "statement": _statement,
     "tags": _tags,

@@ -1,26 +1,24 @@
-"""Flags of every command, with help from ``help.toml``; faults of usage in one line, with the nearest flag."""
+"""Flags of every command, with help from ``help.toml``; faults of usage in one line."""
 
 import argparse
 import platform
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, NoReturn
 
 from joulo_exporter import __version__, logs
 from joulo_exporter.clock import parse_span
-from joulo_exporter.config.files import nearest
 from joulo_exporter.config.schema import COLLECTORS
-from joulo_exporter.config.values import parse_duration, price, whole_path
+from joulo_exporter.config.values import duration, price, whole_number, whole_path
 from joulo_exporter.errors import ConfigError
 
 _PROGRAM = "joulo-exporter"
 _LABEL = re.compile(r"([a-zA-Z_][a-zA-Z0-9_]*)=(.*)", re.DOTALL)
 _OWN_LABELS = frozenset({"account", "charger", "vehicle", "session_id", "id_tag"})
-_SHORTEST_STEP_S = 1.0
 # A token pasted in the wrong place would otherwise stay on the terminal and in the journal.
 _TOKEN = re.compile(r"(?:joulo_|eyJ)[^\s'\"]*")
 
@@ -33,7 +31,6 @@ class Parser(argparse.ArgumentParser):
         super().__init__(formatter_class=formatter, allow_abbrev=False, **settings)  # type: ignore[arg-type]
         self.texts = texts
         """The help of each flag."""
-        self.flags = {"-h", "--help"}
 
     def add(self, flag: str, parse: Callable[[str], object] | None = None, **settings: object) -> None:
         """Add a flag; without a ``dest``, its option is named after it, with underscores.
@@ -41,10 +38,16 @@ class Parser(argparse.ArgumentParser):
         ``parse`` makes its value of a text, and the text of its ``ValueError`` is shown.
         """
         if parse is not None:
-            settings["type"] = _checked(parse)
+
+            def checked(text: str) -> object:
+                try:
+                    return parse(text)
+                except ValueError as error:
+                    raise argparse.ArgumentTypeError(str(error)) from None
+
+            settings["type"] = checked
         named = {"dest": flag.lstrip("-").replace(".", "_").replace("-", "_"), "help": self.texts[flag]}
-        action = self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
-        self.flags.update(action.option_strings)
+        self.add_argument(flag, **(named | settings))  # type: ignore[arg-type]  # they are argparse's own
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault, with a hint to the help.
@@ -123,8 +126,8 @@ def _add_flags(parser: Parser, command: str) -> None:
 
 def _shard_flags(parser: Parser) -> None:
     # As kube-state-metrics has them.
-    parser.add("--shard", partial(_whole_number, 0), metavar="N")
-    parser.add("--total-shards", partial(_whole_number, 1), metavar="N")
+    parser.add("--shard", whole_number, metavar="N")
+    parser.add("--total-shards", whole_number, metavar="N")
 
 
 def _span_flags(parser: Parser) -> None:
@@ -141,18 +144,6 @@ def _selection_flags(parser: Parser) -> None:
 # The values of flags ------------------------------------------------------------------------------
 
 
-def _checked(parse: Callable[[str], object]) -> Callable[[str], object]:
-    """Return the parser of a flag's value, wrapped so that argparse shows the text of its ``ValueError``."""
-
-    def checked(text: str) -> object:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-
-    return checked
-
-
 def _path(text: str) -> Path:
     """Return a path; an empty text would be the folder in which the exporter happens to run."""
     if not text:
@@ -161,8 +152,8 @@ def _path(text: str) -> Path:
 
 
 def _step(text: str) -> float:
-    seconds = parse_duration(text)
-    if seconds < _SHORTEST_STEP_S:
+    seconds = duration(text)
+    if seconds < 1:
         raise ValueError("is too short; write 1s or more")
     return seconds
 
@@ -176,15 +167,6 @@ def _label(text: str) -> tuple[str, str]:
     return match[1], match[2]
 
 
-def _whole_number(least: int, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
-        raise ValueError(f"{text!r} is not a whole number from {least} up")
-    return int(text)
-
-
-# Bad usage ----------------------------------------------------------------------------------------
-
-
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options, and the command in ``command``, that the arguments give.
 
@@ -196,23 +178,9 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     options, left = parser.parse_known_args(arguments[named:])
     options.command = arguments[0] if named else "serve"
     if left:
-        _refuse(parser, left[0], options.command)
+        # Without what follows a "=", which may be a secret.
+        parser.error(f"{options.command} has no {left[0].partition('=')[0]!r}; a command comes before all flags")
     from_seconds, to_seconds = getattr(options, "from_seconds", None), getattr(options, "to_seconds", None)
     if from_seconds is not None and to_seconds is not None and to_seconds <= from_seconds:
         raise ConfigError("--to: is not after --from, so that nothing lies between them; exchange them")
     return options
-
-
-def _refuse(parser: Parser, argument: str, command: str) -> NoReturn:
-    """Raise the fault of an argument that the command does not have."""
-    flag, commands = argument.partition("=")[0], help_texts()["commands"]
-    if argument in commands:
-        parser.error(f"{argument} is a command; write it first, before all flags")
-    if not flag.startswith("-") or not flag.strip("-"):
-        parser.error(f"{argument!r} is neither a flag nor a command")
-    if owners := [name for name in commands if flag in make_parser(name).flags]:
-        parser.error(f"{flag} is a flag of {' and '.join(owners)}, not of {command}")
-    # Without the dashes, which would make all short words alike.
-    names = {name.strip("-"): name for name in sorted(parser.flags)}
-    near = nearest(flag.strip("-"), names)
-    parser.error(f"there is no flag {flag}" + (f"; the nearest is {names[near]}" if near else ""))

@@ -3,8 +3,9 @@
 No error quotes a value of the file, or a key that may be a token in the wrong place.
 """
 
+import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,14 +13,12 @@ import msgspec
 import yaml
 from msgspec import inspect
 
-from joulo_exporter.config.files import Where, nearest, read_file
+from joulo_exporter.config.files import Where, read_file
 from joulo_exporter.config.values import NOTHING
-from joulo_exporter.errors import ConfigError
 
 Record = TypeVar("Record")
-_Reader: TypeAlias = "Callable[[str], object] | None"
+_Reader: TypeAlias = Callable[[str], object]
 
-_LARGEST_BYTES = 1024 * 1024
 _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 """libyaml's parser, where PyYAML was built with it, is ten times as fast."""
 
@@ -40,15 +39,13 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
 
     Sections, lists and mappings without content count as not given. A ``msgspec.Meta`` can have an example, and in
     its ``extra`` the function ``read``: given a text that is not empty, without blanks around it, it returns the
-    value or raises ``ValueError``. Without it, the text stays as it is.
+    value or raises ``ValueError``.
 
     Raises:
         ConfigError: the first fault: no YAML, an unknown key, with the nearest known one, a duplicate key, or a
             wrong shape or value.
     """
-    where, content = Where(str(path)), read_file(Where(flag), path, _LARGEST_BYTES + 1, "YAML")
-    if len(content) > _LARGEST_BYTES:
-        raise where.fault("is larger than 1 MiB; is it really a configuration?")
+    where, content = Where(str(path)), read_file(Where(flag), path, "YAML")
     try:
         node = yaml.compose(content, Loader=_LOADER)
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
@@ -60,7 +57,7 @@ def read_record(path: Path, flag: str, kind: type[Record]) -> Record:
         fault = f"{place}not valid YAML; {_SYNTAX_REMEDY}"
     else:
         if node is None or node.value in NOTHING:
-            return msgspec.convert({}, kind)
+            return kind()
         return msgspec.convert(_read(where, node, *_bare(inspect.type_info(kind))), kind)
     # Raised here, without a cause: PyYAML's own errors quote the lines, and there may be a token in them.
     raise where.fault(fault)
@@ -82,26 +79,21 @@ def _read(where: Where, node: yaml.Node, expected: Any, example: str, read: _Rea
         value = _bare(expected.value_type, example, read)  # numbered, since a key can be an RFID tag
         pairs = enumerate(_pairs(where, node).items())
         return {key: _read(where.item(position), each, *value) for position, (key, each) in pairs}
-    if read is None:
-        return node.value
     if not node.value.strip():
         raise where.fault(f"is empty; write a value, such as {example}, or remove the key")
     return where.read(read, node.value.strip())
 
 
 def _pairs(where: Where, mapping: yaml.Node) -> dict[str, yaml.Node]:
-    """Return the content of a mapping by its keys."""
     pairs: dict[str, yaml.Node] = {}
-    lines: dict[str, str] = {}
     for key, value in mapping.value:
-        line = f"line {key.start_mark.line + 1}"
-        place = Where(where.source, line)
+        place = Where(where.source, f"line {key.start_mark.line + 1}")
         if not isinstance(key, yaml.ScalarNode):
             raise place.fault("a list or a mapping stands where a key is expected; write a plain key")
-        if key.value in lines:
+        if key.value in pairs:
             shown = key.value if _WORD.fullmatch(key.value) else "this key"
-            raise place.fault(f"{shown} is already on {lines[key.value]}; keep one of the two")
-        pairs[key.value], lines[key.value] = value, line
+            raise place.fault(f"{shown} stands here for the second time; keep one of the two")
+        pairs[key.value] = value
     return pairs
 
 
@@ -110,7 +102,11 @@ def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructT
     given = {}
     for key, value in pairs.items():
         if key not in known:
-            raise _unknown(where, key, known)
+            meant = difflib.get_close_matches(key, known, n=1)
+            remedy = f"did you mean {meant[0]}?" if meant else f"known here: {', '.join(known)}"
+            if meant or _WORD.fullmatch(key):
+                raise where.child(key).fault(f"unknown key; {remedy}")
+            raise where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")
         bare = _bare(known[key].type)
         # A section whose content is commented out remains as a key without a value.
         skips = isinstance(bare[0], _SECTIONS) or getattr(expected.cls, "BLANK_IS_ABSENT", False)
@@ -123,23 +119,14 @@ def _struct(where: Where, pairs: dict[str, yaml.Node], expected: inspect.StructT
     return given
 
 
-def _bare(described: inspect.Type, example: str = "", read: _Reader = None) -> tuple[inspect.Type, str, _Reader]:
+def _bare(described: inspect.Type, example: str = "", read: _Reader = str) -> tuple[inspect.Type, str, _Reader]:
     """Return a type without ``| None`` and ``Annotated``, an example, and the function that reads its texts."""
-    while isinstance(described, inspect.Metadata | inspect.UnionType):
-        if isinstance(described, inspect.UnionType):
-            described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
-        else:
-            example = (described.extra_json_schema or {}).get("examples", [example])[0]
-            read = (described.extra or {}).get("read", read)
-            described = described.type
+    if isinstance(described, inspect.UnionType):
+        described = next(each for each in described.types if not isinstance(each, inspect.NoneType))
+    if isinstance(described, inspect.Metadata):
+        example = (described.extra_json_schema or {}).get("examples", [example])[0]
+        read = (described.extra or {}).get("read", read)
+        described = described.type
     if isinstance(described, inspect.StructType):
         example = "{" + ", ".join(f"{field.encode_name}: …" for field in described.fields) + "}"
     return described, example, read
-
-
-def _unknown(where: Where, key: str, known: Iterable[str]) -> ConfigError:
-    meant = nearest(key, known)
-    remedy = f"did you mean {meant}?" if meant else f"known here: {', '.join(known)}"
-    if meant or _WORD.fullmatch(key):
-        return where.child(key).fault(f"unknown key; {remedy}")
-    return where.fault(f"has an unknown key, not shown since it may be a token; {remedy}")

@@ -5,12 +5,11 @@ A fault is one line that names file, key and remedy. A token is a secret that no
 
 from __future__ import annotations
 
-import difflib
 import re
 import ssl
 import stat
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -22,13 +21,10 @@ from joulo_exporter.errors import ConfigError
 
 Value = TypeVar("Value")
 
-LONGEST_TOKEN = 8192
-"""Characters of a token; servers refuse longer header lines."""
-
-_LARGEST_BUNDLE_BYTES = 4 * 1024 * 1024
+_LARGEST_BYTES = 1024 * 1024
 """The bundle of a whole Linux distribution has about 250 KiB."""
 
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_TOKEN = re.compile(r"[\x21-\x7e]{1,8192}")  # servers refuse longer header lines
 # Text around a token, or before it, that was copied along with the token.
 _TOO_MUCH = re.compile(
     r"[\"'`\u2018\u2019\u201c\u201d].*|.*[\"'`\u2018\u2019\u201c\u201d]|(?:authorization\s*:|bearer[\s:]).*|bearer"
@@ -68,21 +64,14 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
-def nearest(word: str, known: Iterable[str]) -> str | None:
-    """Return the known word that a misspelt one is nearest to, whatever the case of their letters."""
-    by_small_letters = {each.lower(): each for each in known}
-    close = difflib.get_close_matches(word.lower(), by_small_letters, n=1)
-    return by_small_letters[close[0]] if close else None
-
-
-def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
-    """Return the first bytes of a regular file that a key names; messages call its content ``content``."""
+def read_file(where: Where, path: Path, content: str) -> bytes:
+    """Return the bytes of a regular file that a key names; messages call its content ``content``."""
     try:
+        found = path.stat()
         # A pipe would block, and would be empty at the next reading.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise where.fault(f"{path} is not a regular file; name a file that holds {content}")
-        with path.open("rb") as file:
-            return file.read(most_bytes)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _LARGEST_BYTES:
+            raise where.fault(f"{path} is not a regular file of at most 1 MiB; name a file that holds {content}")
+        return path.read_bytes()
     except FileNotFoundError:
         raise where.fault(f"the file {path} does not exist; create it, or correct the path") from None
     except (OSError, ValueError) as error:
@@ -90,16 +79,9 @@ def read_file(where: Where, path: Path, most_bytes: int, content: str) -> bytes:
         raise where.fault(f"the file {path} cannot be read ({why}); let the exporter's user read it") from None
 
 
-def read_authorities(where: Where, path: Path) -> ssl.SSLContext:
-    """Return a context that trusts the certificates of a PEM file alone, as Prometheus' ``ca_file`` does.
-
-    A file that cannot be read, or has no certificate or a damaged one, is a ``ConfigError``.
-    """
-    return _trusting(where, read_file(where, path, _LARGEST_BUNDLE_BYTES, "certificates in PEM"))
-
-
 @lru_cache(maxsize=1)  # the context of an unchanged file stays the same, and so do the pollers that use it
-def _trusting(where: Where, pem: bytes) -> ssl.SSLContext:
+def trusting(where: Where, pem: bytes) -> ssl.SSLContext:
+    """Return a context that trusts these certificates alone, as with Prometheus' ``ca_file``."""
     # Not create_default_context: from Python 3.13 on it sets VERIFY_X509_STRICT, which refuses a CA without
     # keyUsage, as plain `openssl req -x509` makes it, and a server's certificate without authority key identifier.
     # Users who name a CA here choose to trust it; the signature, the dates and the host name are verified all the
@@ -160,20 +142,17 @@ def compared(text: bytes) -> bytes:
     return text.lower().translate(None, _NOT_COMPARED)
 
 
-def token_fault(text: str) -> str | None:
-    """Return the fault of a token as a predicate with the remedy ("is empty; ..."), without the token.
-
-    No prefix is required: OAuth2 access tokens have none. ``None`` means that nothing is wrong.
-    """
+def parse_token(text: str) -> Secret:
+    """Return a token, by the rules of ``values``; no prefix is required: OAuth2 access tokens have none."""
     if not text:
-        return "is empty; put the API token there"
-    if len(text) > LONGEST_TOKEN:
-        return f"is longer than {LONGEST_TOKEN} characters; is it really a token?"
+        raise ValueError("is empty; put the API token there")
     if _TOO_MUCH.fullmatch(text.strip()):
-        return "has quotes, the word Bearer or the name of a variable around it; write the token alone"
+        raise ValueError("has quotes, the word Bearer or the name of a variable around it; write the token alone")
     if not _TOKEN.fullmatch(text):
-        return "has blanks, line ends or characters outside ASCII in it; write the token alone, on one line"
-    return None
+        raise ValueError(
+            "has blanks, line ends, characters outside ASCII, or over 8192; write the token alone, on one line"
+        )
+    return Secret(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,27 +164,18 @@ class TokenSource:
 
     where: Where = field(compare=False)
     """The key that names this source."""
+    shown: str
+    """The place, for people: ``file /run/secrets/joulo``."""
     path: Path | None = None
-    variable: str | None = None
-    """The name of an environment variable."""
     value: Secret = field(default_factory=lambda: Secret(""))
     """The token, if it is in the variable or in the configuration itself."""
-
-    @property
-    def shown(self) -> str:
-        """Return the place, for people, without the secret: ``file /run/secrets/joulo``."""
-        if self.variable is not None:
-            return f"environment variable {self.variable}"
-        return one_line(f"file {self.path}" if self.path else f"token in {self.where.source}")
 
     def read(self) -> Secret:
         """Return the token as it is now, without one line end after it; a fault if it cannot be a token."""
         text = self.value.reveal()
         if self.path is not None:
-            text = read_file(self.where, self.path, 4 * LONGEST_TOKEN, "the token").decode("utf-8", "replace")
-        token = text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text
-        fault = token_fault(token)
-        if fault is not None:
-            place = f" in {self.shown}" if self.path or self.variable else ""
-            raise self.where.fault(f"the token{place} {fault}")
-        return Secret(token)
+            text = read_file(self.where, self.path, "the token").decode("utf-8", "replace")
+        try:
+            return parse_token(text.removesuffix("\n").removesuffix("\r") if text.endswith("\n") else text)
+        except ValueError as error:
+            raise self.where.fault(f"the token in {self.shown} {error}") from None

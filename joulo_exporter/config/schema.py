@@ -7,31 +7,24 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, ClassVar, get_args
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from msgspec import Meta, field
 
 from joulo_exporter.config import values
-from joulo_exporter.config.files import Secret, TokenSource, Where, read_authorities
+from joulo_exporter.config.files import Secret, TokenSource, Where, parse_token, read_file, trusting
 from joulo_exporter.config.values import DEFAULT_API_URL, like
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, Tags, normal_tag
 from joulo_exporter.sharding import ALONE, Shard
 
-DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api/ere-price"
+DEFAULT_ERE_PRICE_URL = "https://joulo.nl/api"
 DEFAULT_STORAGE_PATH = Path("/var/lib/joulo-exporter")
 
-_DOCUMENTED = "the API documents no faster polling, and it has no newer data"
-_SLOW = "it is not in the vendor's guide, and changes a few times a day at most"
-_PAGED = "it is the pause between two requests to the API"
-_REPEATED = "it is the time between two fetches of the whole history from the API"
-_MOST_POWER_KW = 1000
-"""The power of a charger in watts is above it, and would bound nothing. A simulator's time can be faster."""
 
-
-def _floor(least: str, why: str) -> Meta:
+def _floor(least: str) -> Meta:
     """Return the lower bound of a duration, which does not apply to an API on a loopback address."""
-    return Meta(extra={"least": least, "why": why})
+    return Meta(extra={"least": least})
 
 
 Duration = Annotated[float, like("10m", values.duration)]
@@ -57,7 +50,7 @@ class AccountSection(Section, frozen=True):
     name: Annotated[str, like("home", values.name)] | None = None
     token_file: Annotated[str, like("/run/secrets/joulo", values.path)] | None = None
     token_env: Annotated[str, like("JOULO_TOKEN", values.variable)] | None = None
-    token: Annotated[Secret, like('"joulo_…", the token in quotes', Secret)] | None = None
+    token: Annotated[Secret, like('"joulo_…", the token in quotes', parse_token)] | None = None
 
 
 class ApiSection(Section, frozen=True):
@@ -65,7 +58,7 @@ class ApiSection(Section, frozen=True):
 
     url: Annotated[str, like(DEFAULT_API_URL, values.api_url)] = DEFAULT_API_URL
     """The base URL, without a trailing slash; ``https``, except on a loopback address."""
-    timeout_s: Annotated[float, like("10s", values.timeout)] = field(name="timeout", default=10.0)
+    timeout_s: Duration = field(name="timeout", default=10.0)
     """Time for one request as a whole."""
     proxy_url: Annotated[Secret, like("http://proxy.example:3128", values.proxy_url)] | None = None
     ca_file: Annotated[str, like("/etc/ssl/our-ca.pem", values.path)] | None = None
@@ -82,20 +75,18 @@ class Collectors(Section, frozen=True):
 class Intervals(Section, frozen=True):
     """Time between two requests to an endpoint, by its name; the floors are those of the vendor's guide."""
 
-    chargers: Annotated[Duration, _floor("1m", _DOCUMENTED)] = 60.0
-    sessions: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 600.0
-    energy: Annotated[Duration, _floor("10m", _DOCUMENTED)] = 3600.0
-    ere_position: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
-    ere_price: Annotated[Duration, _floor("1h", _SLOW)] = 3600.0
+    chargers: Annotated[Duration, _floor("1m")] = 60.0
+    sessions: Annotated[Duration, _floor("10m")] = 600.0
+    energy: Annotated[Duration, _floor("10m")] = 3600.0
+    ere_position: Annotated[Duration, _floor("1h")] = 3600.0
+    ere_price: Annotated[Duration, _floor("1h")] = 3600.0
 
 
 class HistoryConfig(Section, frozen=True):
     """Pauses between two pages of ``/sessions``, and between two readings of the whole history."""
 
-    page_interval_s: Annotated[Duration, _floor("1s", _PAGED)] = field(name="page_interval", default=10.0)
-    resync_interval_s: Annotated[Duration, _floor("1h", _REPEATED)] = field(
-        name="resync_interval", default=7 * 86_400.0
-    )
+    page_interval_s: Annotated[Duration, _floor("1s")] = field(name="page_interval", default=10.0)
+    resync_interval_s: Annotated[Duration, _floor("1h")] = field(name="resync_interval", default=7 * 86_400.0)
 
 
 class PlausibilitySection(Section, frozen=True):
@@ -138,7 +129,7 @@ class ConfigFile(Section, frozen=True):
     vehicles: Annotated[dict[str, str], like("{DEADBEEF12345678: tesla}", values.vehicle)] = {}
     chargers: Annotated[dict[str, str], like("{6f1d2c0a-7b1e-4c55-9d0e-1a2b3c4d5e6f: oprit}", values.name)] = {}
     tariffs: Annotated[tuple[Tariff, ...], like("`- {from: 2026-01-01, euro_per_kwh: 0.2534}`")] = ()
-    id_tags: Annotated[IdTagMode, values.one_of("show", {mode: mode for mode in get_args(IdTagMode)})] = "show"
+    id_tags: Annotated[IdTagMode, values.one_of("show", get_args(IdTagMode))] = "show"
     storage: StorageSection = StorageSection()
 
 
@@ -178,7 +169,7 @@ class ApiConfig(ApiSection, frozen=True):
     """Access to the API, with what follows from other settings."""
 
     ere_price_url: str = DEFAULT_ERE_PRICE_URL
-    """Full URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
+    """Base URL of the public price feed, which gets no token; a simulator's if the API is on this machine."""
     authorities: ssl.SSLContext | None = None
     """Certificates trusted for the API and a proxy; ``None`` for those that this machine trusts."""
     max_power_kw: float = 50.0
@@ -242,9 +233,9 @@ def load_config(
     if not values.is_loopback(api.url):
         _require_floors(where.child("intervals"), file.intervals)
         _require_floors(where.child("history"), file.history)
-        if file.plausibility.max_power > _MOST_POWER_KW:
+        if file.plausibility.max_power > 1000:  # noqa: PLR2004 -- of a charger in watts, which would bound nothing
             raise where.child("plausibility.max_power").fault(
-                f"is more than {_MOST_POWER_KW} kW, which no charger has; write kilowatts, not watts, such as 11kW"
+                "is more than 1000 kW, which no charger has; write kilowatts, not watts, such as 11kW"
             )
     accounts = _accounts(where.child("accounts"), file.accounts, folder, environ)
     chargers = _names(where.child("chargers"), file.chargers, "charger", str.strip)
@@ -268,21 +259,23 @@ def load_config(
 
 
 def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str]) -> ApiConfig:
-    url, price_url, authorities = file.api.url, urlsplit(DEFAULT_ERE_PRICE_URL), None
+    url, authorities = file.api.url, None
     if environ.get("JOULO_API_URL"):
         url = Where("environment", "JOULO_API_URL").read(values.api_url, environ["JOULO_API_URL"].strip())
+    if file.api.timeout_s > 300:  # noqa: PLR2004 -- as the message says
+        raise where.child("timeout").fault("is longer than 5m; write 5m or less")
     proxy = file.api.proxy_url
     if urlsplit(url).scheme == "http" and proxy is not None and not values.is_loopback(proxy.reveal()):
         raise where.child("proxy_url").fault(
             "would get the token in plain http, as api.url is that; remove it, or write https:// in api.url"
         )
-    if values.is_loopback(url):
-        price_url = urlsplit(url)._replace(path=price_url.path)
     if file.api.ca_file is not None:
-        authorities = read_authorities(where.child("ca_file"), folder / file.api.ca_file)
+        place = where.child("ca_file")
+        pem = read_file(place, folder / file.api.ca_file, "certificates in PEM")
+        authorities = trusting(place, pem)
     return ApiConfig(
         **msgspec.structs.asdict(file.api) | {"url": url},
-        ere_price_url=price_url.geturl(),
+        ere_price_url=urljoin(url, "/api") if values.is_loopback(url) else DEFAULT_ERE_PRICE_URL,
         authorities=authorities,
         max_power_kw=file.plausibility.max_power,
     )
@@ -290,10 +283,10 @@ def _api(where: Where, file: ConfigFile, folder: Path, environ: Mapping[str, str
 
 def _require_floors(where: Where, section: Intervals | HistoryConfig) -> None:
     for key in msgspec.structs.fields(section):
-        bound = key.type.__metadata__[-1].extra
-        if getattr(section, key.name) < values.duration(bound["least"]):
+        least = key.type.__metadata__[-1].extra["least"]
+        if getattr(section, key.name) < values.duration(least):
             raise where.child(key.encode_name).fault(
-                f"is shorter than {bound['least']}: {bound['why']}; write {bound['least']} or more "
+                f"is shorter than {least}: the API is not to be asked more often; write {least} or more "
                 "(only an API on a loopback address may be asked faster)"
             )
 
@@ -336,25 +329,24 @@ def _token(where: Where, section: AccountSection, folder: Path, environ: Mapping
         raise where.fault(f"has {' and '.join(given)}; keep one of them")
     where = where.child(given[0])
     if section.token_file is not None:
-        return TokenSource(where, path=folder / section.token_file)
+        path = folder / section.token_file
+        return TokenSource(where, f"file {path}", path)
     if section.token_env is not None:
         value = Secret(environ.get(section.token_env, ""))  # if it is empty, a command that needs no token works
-        return TokenSource(where, variable=section.token_env, value=value)
-    source = TokenSource(where, value=section.token or Secret(""))
-    source.read()  # unlike a file or a variable, it is here: its faults are faults of this file
-    return source
+        return TokenSource(where, f"environment variable {section.token_env}", value=value)
+    return TokenSource(where, where.source, value=section.token or Secret(""))
 
 
 def _environment_token(where: Where, environ: Mapping[str, str]) -> TokenSource:
     """Return the token that the environment gives; a variable without a value counts as not set."""
-    token, file = environ.get("JOULO_TOKEN"), environ.get("JOULO_TOKEN_FILE")
-    variable = Where("environment", "JOULO_TOKEN" if token else "JOULO_TOKEN_FILE")
-    if token and file:
+    value, file = environ.get("JOULO_TOKEN"), environ.get("JOULO_TOKEN_FILE")
+    variable = Where("environment", "JOULO_TOKEN" if value else "JOULO_TOKEN_FILE")
+    if value and file:
         raise variable.fault("is set, and JOULO_TOKEN_FILE too; unset one of them")
-    if token:
-        return TokenSource(variable, variable="JOULO_TOKEN", value=Secret(token))
+    if value:
+        return TokenSource(variable, "environment variable JOULO_TOKEN", value=Secret(value))
     if file:
-        return TokenSource(variable, path=Path(variable.read(values.path, file)))
+        return TokenSource(variable, f"file {file}", Path(variable.read(values.path, file)))
     raise where.fault(
         "there is no API token; set the environment variable JOULO_TOKEN or JOULO_TOKEN_FILE, or write "
         "accounts: with `- token_file: /run/secrets/joulo` into the configuration file"
@@ -365,10 +357,9 @@ def _names(where: Where, given: Mapping[str, str], kind: str, compared: Callable
     """Return names by the ids as compared; faults give a position instead of a tag, which can open a charger."""
     ids = [compared(identifier) for identifier in given]
     for position, identifier in enumerate(given):
-        if not ids[position] or not values.is_printed(identifier):
-            raise where.item(position).fault(
-                f"its key is no id of a {kind}, or has a control character in it; correct it"
-            )
+        where.item(position).read(values.printed, identifier)
+        if not ids[position]:
+            raise where.item(position).fault(f"its key is no id of a {kind}; correct it")
     _require_distinct(where, ids, f"is the same {kind} as an entry above; keep one")
     return MappingProxyType(dict(zip(ids, given.values(), strict=True)))
 

@@ -19,8 +19,8 @@ from joulo_exporter.config.files import Secret
 from joulo_exporter.models.charger import UNKNOWN_VEHICLE
 
 
-def like(example: str, read: Callable[[str], object] | None = str) -> Meta:
-    """Return an example for messages, and the function that reads a text; ``None`` for any text at all."""
+def like(example: str, read: Callable[[str], object] = str) -> Meta:
+    """Return an example for messages, and the function that reads a text."""
     return Meta(examples=[example], extra={"read": read})
 
 
@@ -38,14 +38,20 @@ def switch(text: str) -> bool:
     return true
 
 
-def one_of(example: str, values: Mapping[str, object]) -> Meta:
-    """Return an example for messages, and the function that reads one of these words as its value."""
+def whole_number(text: str) -> int:
+    """Return a number of things."""
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise ValueError("must be a whole number; write one such as 10")
+    return int(text)
+
+
+def one_of(example: str, values: Mapping[str, object] | tuple[str, ...]) -> Meta:
+    """Return an example for messages, and the function that reads one of these words, or its value."""
 
     def read(text: str) -> object:
         if text not in values:
-            *words, last = values
-            raise ValueError(f"must be {', '.join(words)} or {last}; write one of them")
-        return values[text]
+            raise ValueError(f"must be one of {', '.join(values)}; correct it")
+        return text if isinstance(values, tuple) else values[text]
 
     return like(example, read)
 
@@ -69,8 +75,8 @@ _LONGEST_MS = (2**63 - 1) // 1_000_000
 """About 292 years: Prometheus keeps durations as 64-bit nanoseconds."""
 
 
-def parse_duration(text: str) -> float:
-    """Return the seconds of a duration; ``0`` needs no unit, as in Prometheus."""
+def duration(text: str) -> float:
+    """Return the seconds of a duration that is longer than 0."""
     match = _DURATION.fullmatch("0s" if text == "0" else text)
     counts = map(int, match.groups(default="0")) if text and match else ()
     milliseconds = sum(count * factor for count, factor in zip(counts, _UNITS_MS.values(), strict=False))
@@ -78,23 +84,9 @@ def parse_duration(text: str) -> float:
         raise ValueError(
             f"is not a duration; write one {_EXAMPLES}: whole numbers with units y w d h m s ms, in that order"
         )
-    return milliseconds / 1000
-
-
-def duration(text: str) -> float:
-    """Return the seconds of a duration that is longer than 0."""
-    seconds = parse_duration(text)
-    if seconds == 0:
+    if milliseconds == 0:
         raise ValueError(f"must be longer than 0; write a duration {_EXAMPLES}")
-    return seconds
-
-
-def timeout(text: str) -> float:
-    """Return the seconds of a timeout."""
-    seconds = duration(text)
-    if seconds > 300:  # noqa: PLR2004 -- as the message says
-        raise ValueError("is longer than 5m; write 5m or less")
-    return seconds
+    return milliseconds / 1000
 
 
 DEFAULT_API_URL = "https://api.joulo.nl/functions/v1/api"
@@ -135,10 +127,8 @@ def proxy_url(url: str) -> Secret:
     if parts is None or parts.path not in ("", "/"):
         raise ValueError("is not the URL of a proxy; write one such as http://proxy.example:3128")
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    if max(user + password, default="") > "\xff":  # aiohttp sends both in Latin-1
-        raise ValueError("has a character outside Latin-1 in its user or password; choose others")
-    if ":" in user:
-        raise ValueError("has a colon in its user, which basic authentication cannot carry; choose another")
+    if ":" in user or max(user + password, default="") > "\xff":  # which aiohttp cannot send
+        raise ValueError("has a colon in its user, or a character outside Latin-1 in either; choose others")
     return Secret(url)
 
 
@@ -169,14 +159,9 @@ _TOKEN_AS_PATH = re.compile(r"(?i:bearer\s).*|joulo_[^/]*\d[^/]*|(?:joulo_|eyJ)[
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]{0,63}")
 
 
-def is_printed(text: str) -> bool:
-    """Tell whether a text is free of control characters, line ends and halves of surrogate pairs."""
-    return not any(unicodedata.category(char) in _UNPRINTED for char in text)
-
-
 def printed(text: str) -> str:
     """Return a text that can stand in a line."""
-    if not is_printed(text):
+    if any(unicodedata.category(char) in _UNPRINTED for char in text):
         raise ValueError("has a line end or another control character in it; remove it")
     return text
 
@@ -230,8 +215,6 @@ def path(text: str) -> str:
         )
     return printed(whole_path(text))
 
-
-# Tariffs ------------------------------------------------------------------------------------
 
 _PRICE = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,6})?", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)

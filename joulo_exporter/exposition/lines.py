@@ -28,7 +28,7 @@ class FamilyLines:
         self.samples = family.samples
         self._series = tuple(series_of(Durations() if family.type == "histogram" else 0.0))
         self.sample_names = frozenset(f"{family.name}{suffix}" for suffix, *_ in self._series)
-        self.headers = [_header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)]
+        self.headers = [header(family.empty(), openmetrics=openmetrics).encode() for openmetrics in (False, True)]
         self._templates = [self._template(family.labels), self._template((*family.labels, "account"))]
 
     def render(self, samples: Sequence[tuple[Labels, Value]], account: str | None) -> bytes:
@@ -39,7 +39,7 @@ class FamilyLines:
         for given, value in samples:
             values = in_order(given + named)
             if isinstance(value, Durations):
-                for figure in (*value.buckets, value.count, value.count, value.sum_s):  # as ``series_of`` has them
+                for figure in (*value.buckets, value.buckets[-1], value.sum_s):  # as ``series_of`` has them
                     texts += values
                     texts.append(_written(figure))
             else:
@@ -60,7 +60,7 @@ class FamilyLines:
         in_order = tuple if order == sorted(order) else itemgetter(*order)
         holes = dict.fromkeys(labels, "%s")
         series = [
-            _labelled(f"{self._family.name}{suffix}", tuple((holes | further).items()))
+            labelled(f"{self._family.name}{suffix}", tuple((holes | further).items()))
             for suffix, further, _ in self._series
         ]
         return "".join(f"{each} %s\n" for each in series), in_order
@@ -72,20 +72,20 @@ def process_lines(registry: CollectorRegistry, *, openmetrics: bool, names: froz
     for metric in registry.collect():
         samples = [sample for sample in metric.samples if sample.name in names] if names else metric.samples
         if samples or not names:
-            lines.append(_header(metric, openmetrics=openmetrics))
+            lines.append(header(metric, openmetrics=openmetrics))
             for name, labels, value, *_ in samples:
-                lines.append(f"{_labelled(name, tuple(labels.items()))} {_written(value)}\n")
+                lines.append(f"{labelled(name, tuple(labels.items()))} {_written(value)}\n")
     return "".join(lines).encode() + (_END_OF_OPENMETRICS if openmetrics else b"")
 
 
-def _header(metric: Metric, *, openmetrics: bool) -> str:
+def header(metric: Metric, *, openmetrics: bool) -> str:
     """Return HELP and TYPE of a metric family of prometheus-client; its help text needs no escapes."""
     name = f"{metric.name}_total" if metric.type == "counter" and not openmetrics else metric.name
     return f"# HELP {name} {metric.documentation}\n# TYPE {name} {metric.type}\n"
 
 
 @lru_cache(maxsize=1024)
-def _labelled(name: str, labels: tuple[tuple[str, str], ...]) -> str:
+def labelled(name: str, labels: tuple[tuple[str, str], ...]) -> str:
     """Return the name and labels of a series; cached, as those of the process are the same at each scrape."""
     if not labels:
         return name

@@ -1,8 +1,7 @@
 """The ledger of one account: each method is one transaction."""
 
 import contextlib
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 from msgspec.structs import asdict, astuple, replace
@@ -10,14 +9,7 @@ from msgspec.structs import asdict, astuple, replace
 from joulo_exporter.clock import local_month
 from joulo_exporter.errors import ApiError
 from joulo_exporter.ledger import history
-from joulo_exporter.ledger.book import (
-    API_COUNTERS,
-    Book,
-    completeness,
-    held_totals,
-    news_after,
-    read_book,
-)
+from joulo_exporter.ledger.book import API_COUNTERS, Book, completeness, held_totals, news_after, read_book
 from joulo_exporter.ledger.chargers import (
     Chargers,
     raise_marks,
@@ -27,7 +19,7 @@ from joulo_exporter.ledger.chargers import (
     served_labels,
 )
 from joulo_exporter.ledger.database import AccountTables, Database
-from joulo_exporter.ledger.history import Walk
+from joulo_exporter.ledger.history import Outcome, Walk
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import MAX_CREDITS_PER_KWH, Energy, SessionPage
 from joulo_exporter.models.wire import ENERGY_ALLOWANCE_KWH, UNKNOWN_DURATION_S, ApiResponse
@@ -104,29 +96,6 @@ class EndpointRecord(Refreshes, frozen=True, gc=False, kw_only=True):
     """The last good API response, in our own encoding."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
-    """Consequences of a stored API response for the refreshes that follow."""
-
-    session_ended: bool = False
-    walk: Walk | None = None
-    """After a page of ``/sessions``, how far the history has been read."""
-    missing: int = 0
-    """Sessions that a walk which has just ended did not list."""
-    withdrawn: bool = True
-    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
-
-
-class SettledCounter(msgspec.Struct, frozen=True):
-    """A counter that was held above the truth, and falls to it."""
-
-    series: str
-    """Series of its high-water mark."""
-    name: str
-    """Label of the charger, name of the vehicle, or scope."""
-    held: float
-    truth: float
-
-
 class AccountLedger:
     """The ledger's data on one account.
 
@@ -158,18 +127,16 @@ class AccountLedger:
         """The book read last, with the latest readings, as long as nothing but energy and readings has changed."""
         self._linked: object = None
         """Faults and names in the API response of ``/chargers`` that ``_book`` has."""
-        self._read_for: tuple[object, ...] = ()
-        """Rollbacks, ``name_unlinked`` and month for which ``_book`` was read."""
+        self._read_for: tuple[bool, str] | None = None
+        """``name_unlinked`` and month for which ``_book`` was read."""
+        self._rollbacks = database.rollbacks
+        """Rollbacks of the database before ``_book`` was read: it may have data that was never committed."""
         self._announced: frozenset[str] | None = None
         """Sessions that an earlier process with a fast clock has announced; ``None`` before the first book."""
         with database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO accounts (name) VALUES (?) "
-                "ON CONFLICT (name) DO UPDATE SET configured = 1 WHERE configured = 0",
-                (name,),
-            )
+            connection.execute("INSERT OR IGNORE INTO accounts (name) VALUES (?)", (name,))
             (self._account,) = connection.execute("SELECT id FROM accounts WHERE name = ?", (name,)).fetchone()
-            chargers = self._chargers(AccountTables(connection, self._account))
+            chargers = Chargers(AccountTables(connection, self._account), configured_labels)
             chargers.apply_configured_labels()
             chargers.take_over()
 
@@ -184,7 +151,7 @@ class AccountLedger:
         The pause holds even if no outcome is ever noted. ``walk`` has the page of ``/sessions`` that is asked for.
         """
         with self._tables() as tables:
-            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
+            tables.put("endpoints", {"endpoint": endpoint}, _pause_columns(pause))
             if walk is not None:
                 history.save_walk(tables, walk)
 
@@ -192,19 +159,19 @@ class AccountLedger:
         """Note a failed request and its error, and count it by code; the last good API response stays."""
         with self._tables() as tables:
             failed = {"up": 0, "error": str(error)[:_LONGEST_ERROR]}
-            tables.add("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
-            tables.add("requests", {"endpoint": endpoint, "code": error.code}, count=1)
+            tables.put("endpoints", {"endpoint": endpoint}, _pause_columns(pause) | failed)
+            tables.put("requests", {"endpoint": endpoint, "code": error.code}, count=1)
 
     def record_chargers(self, response: ApiResponse[tuple[Charger, ...]], pause: Pause) -> Outcome:
         """Store an API response of ``/chargers``."""
         now_seconds = pause.requested_at_seconds
-        book = self._book if self._read_for[:1] == (self._database.rollbacks,) else None
         with self._tables() as tables:
+            book = self._book
             meters = dict(book.meters if book else read_meters(tables))
             marks = dict(book.marks if book else read_marks(tables, API_COUNTERS))
             self._save_success(tables, "chargers", pause, response, response.content)
             linked = (response.malformed, [(each.id, each.slug, each.nickname) for each in response.content])
-            session_ended, changed = self._chargers(tables).record(
+            session_ended, changed = Chargers(tables, self._labels).record(
                 response, now_seconds, as_before=book is not None and linked == self._linked
             )
             record_meters(tables, response.content, now_seconds, self._max_power_kw, meters, marks)
@@ -215,31 +182,26 @@ class AccountLedger:
     def record_page(self, response: ApiResponse[SessionPage], pause: Pause, asked: Walk) -> Outcome:
         """Store the page of ``/sessions`` that a walk has asked for."""
         now_seconds = pause.requested_at_seconds
-        book, self._book = self._book, None
         with self._tables() as tables:
+            book, self._book = self._book, None
             self._save_success(tables, "sessions", pause, response, response.content.estimate)
-            rows_written = tables.rows_written
-            walk, missing, withdrawn = history.record_page(tables, response, asked, now_seconds)
-            chargers = self._chargers(tables)
-            if asked.asked_offset == 0:
-                chargers.withdraw_moved(response.content)
-            chargers.take_over()
-            is_unchanged = tables.rows_written == rows_written  # most pages bring nothing new
-            if walk.offset is None and chargers.take_due_walk():
-                walk = history.new_walk(walk, now_seconds, full=True)
-            history.save_walk(tables, walk)
+            written_before = tables.connection.total_changes
+            outcome = history.record_page(tables, response, asked, now_seconds)
+            # Only the walk: most pages bring nothing new.
+            is_unchanged = tables.connection.total_changes == written_before + 1
+            if not is_unchanged:
+                Chargers(tables, self._labels).take_over()
             known = completeness(tables)
         if is_unchanged and book and book.history.complete == known.complete:
             self._book = replace(book, history=known)
-        return Outcome(walk=walk, missing=missing, withdrawn=withdrawn)
+        return outcome
 
     def record_energy(self, response: ApiResponse[Energy], pause: Pause) -> Outcome:
         """Store an API response of ``/energy``, and raise the marks to those of its totals that are believed."""
         with self._tables() as tables:
             self._believe(tables, response.content, pause.requested_at_seconds)
             self._save_success(tables, "energy", pause, response, response.content)
-            marks = read_marks(tables, API_COUNTERS)
-        self._book = self._book and replace(self._book, marks=marks)
+        self._book = None
         return Outcome()
 
     def record_response(self, response: ApiResponse[object], pause: Pause, endpoint: str) -> Outcome:
@@ -248,11 +210,15 @@ class AccountLedger:
             self._save_success(tables, endpoint, pause, response, response.content)
         return Outcome()
 
-    def settle(self, charger: str | None) -> list[SettledCounter]:
-        """Let counters that are held above the truth fall to it, and return them.
+    def settle(self, charger: str | None) -> list[tuple[str, str, float, float]]:
+        """Let counters that are held above the truth fall to it.
 
         ``charger`` is the label of the only charger whose counters fall; ``None`` means all counters of the
         account, whose history must be complete. The counter of a meter follows the meter by itself.
+
+        Returns:
+            Of each: the series of its high-water mark; label of the charger, name of the vehicle, or scope; the
+            value that was held, and the truth.
         """
         self._book = None
         falls = []
@@ -269,8 +235,8 @@ class AccountLedger:
                 if truth is None or mark is None or mark <= truth or charger not in {None, labels.get(key)}:
                     continue
                 name = labels.get(key) or key.rpartition("/")[0] or key
-                falls.append(SettledCounter(series, name, mark, truth))
-                tables.put("marks", series=series, key=key, value=truth)
+                falls.append((series, name, mark, truth))
+                tables.put("marks", {"series": series, "key": key}, {"value": truth})
         return falls
 
     def move_moments(self, jump: ClockJump) -> Walk:
@@ -294,13 +260,12 @@ class AccountLedger:
         ``name_unlinked`` gives labels to chargers that ``/chargers`` does not show. It is right only after the
         first API response of that endpoint, whose slugs take precedence.
         """
-        # Data read before a rollback may never have been committed.
-        read_for = (self._database.rollbacks, name_unlinked, local_month(now_seconds))
+        read_for = (name_unlinked, local_month(now_seconds))
         if self._read_for != read_for:
-            self._book = None
+            self._book, self._read_for = None, read_for
         with self._tables() as tables:
             if name_unlinked and self._book is None:
-                self._chargers(tables).pin_unlinked()
+                Chargers(tables, self._labels).pin_unlinked()
             if self._announced is None:
                 self._announced = news_after(tables, now_seconds)
             book = read_book(
@@ -308,16 +273,15 @@ class AccountLedger:
             )
             if self._announced:
                 book = replace(book, ended=tuple(each for each in book.ended if each.id not in self._announced))
-        self._book, self._read_for = book, read_for
+        self._book = book
         return book
 
     @contextlib.contextmanager
     def _tables(self) -> Iterator[AccountTables]:
         with self._database.transaction() as connection:
+            if self._rollbacks != self._database.rollbacks:
+                self._book, self._rollbacks = None, self._database.rollbacks
             yield AccountTables(connection, self._account)
-
-    def _chargers(self, tables: AccountTables) -> Chargers:
-        return Chargers(tables, self._labels)
 
     def _believe(self, tables: AccountTables, energy: Energy, now_seconds: float) -> None:
         """Raise the marks to those totals of an API response that are believed, before the response is noted.
@@ -354,12 +318,12 @@ class AccountLedger:
                 0 <= value - candidate <= most_rise(key[0], max(0.0, now_seconds - at))
             )
             confirmations = confirmations + 1 if goes_on else 0
-            waiting: dict[str, object] = {"value": value, "at": now_seconds, "confirmations": confirmations}
+            waiting = {"value": value, "at": now_seconds, "confirmations": confirmations}
             if value <= mark + most_rise(key[0], since_s) or confirmations >= _CONFIRMATIONS:
                 believed[key] = value
                 risen_at = now_seconds if value > mark or key not in known else risen_at
                 waiting = {"value": None, "at": None, "confirmations": 0}
-            tables.put("candidates", series=key[0], key=key[1], risen_at=risen_at, **waiting)
+            tables.put("candidates", {"series": key[0], "key": key[1]}, {"risen_at": risen_at, **waiting})
         raise_marks(tables, believed)
 
     def _save_success(
@@ -370,15 +334,10 @@ class AccountLedger:
         ``kept`` is the part of the response that is served again after a restart.
         """
         succeeded = {"up": 1, "error": None, "succeeded_at": pause.requested_at_seconds}
-        tables.add(
-            "endpoints",
-            {"endpoint": endpoint},
-            _pause_columns(pause) | succeeded,
-            malformed=len(response.malformed),
-            succeeded=1,
-        )
+        noted = _pause_columns(pause) | succeeded
+        tables.put("endpoints", {"endpoint": endpoint}, noted, malformed=len(response.malformed), succeeded=1)
         for fault in response.malformed_fields:
-            tables.add("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
+            tables.put("malformed_fields", {"endpoint": endpoint, "field": fault.field}, count=1)
         tables.execute(  # an unchanged body is not written again
             """INSERT INTO last_answers VALUES (:account, :endpoint, :body)
                ON CONFLICT (account, endpoint) DO UPDATE SET body = excluded.body
@@ -402,16 +361,15 @@ def _stated(energy: Energy) -> dict[tuple[str, str], int | None]:
 # Accounts -----------------------------------------------------------------------------------------
 
 
-def keep_configured(database: Database, names: Collection[str]) -> None:
+def keep_configured(database: Database, names: Iterable[str]) -> None:
     """Note that the configuration has no other accounts than these, so that no session has moved to another one.
 
     An account that got another name is in the ledger twice: the chargers and sessions of its former name stay as
     they were when that was last refreshed.
     """
     with database.transaction() as connection:
-        noted = connection.execute("SELECT name FROM accounts WHERE configured = 1").fetchall()
-        left = [(name,) for (name,) in noted if name not in names]
-        connection.executemany("UPDATE accounts SET configured = 0 WHERE name = ?", left)
+        connection.execute("UPDATE accounts SET configured = 0")
+        connection.executemany("UPDATE accounts SET configured = 1 WHERE name = ?", [(name,) for name in names])
 
 
 # Endpoints ----------------------------------------------------------------------------------------
@@ -419,18 +377,10 @@ def keep_configured(database: Database, names: Collection[str]) -> None:
 
 def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
     """Return the record of each endpoint that was ever asked, by name."""
-
-    def counts(query: str) -> Mapping[str, Mapping[str, int]]:
-        found: dict[str, dict[str, int]] = defaultdict(dict)
-        for endpoint, name, count in tables.execute(query):
-            found[endpoint][name] = count
-        return found
-
-    requests = counts(
-        "SELECT endpoint, code, count FROM requests WHERE account = :account UNION ALL "
-        "SELECT endpoint, '200', succeeded FROM endpoints WHERE account = :account AND succeeded > 0 ORDER BY code"
-    )
-    fields = counts("SELECT endpoint, field, count FROM malformed_fields WHERE account = :account ORDER BY field")
+    of_endpoint = "WHERE account = :account AND endpoint = :endpoint"
+    requests = f"""SELECT code, count FROM requests {of_endpoint}
+        UNION ALL SELECT '200', succeeded FROM endpoints {of_endpoint} AND succeeded > 0 ORDER BY code"""  # noqa: S608
+    fields = f"SELECT field, count FROM malformed_fields {of_endpoint} ORDER BY field"  # noqa: S608
     rows = tables.execute(
         "SELECT endpoint, requested_at, pause_s, failures, up, error, succeeded_at, last_answers.body, malformed "
         "FROM endpoints LEFT JOIN last_answers USING (account, endpoint) WHERE account = :account"
@@ -443,8 +393,8 @@ def load_endpoints(tables: AccountTables) -> dict[str, EndpointRecord]:
             succeeded_at_seconds=succeeded_at,
             body=body,
             malformed=malformed,
-            malformed_fields=fields.get(endpoint, {}),
-            requests=requests.get(endpoint, {}),
+            malformed_fields=dict(tables.execute(fields, endpoint=endpoint).fetchall()),
+            requests=dict(tables.execute(requests, endpoint=endpoint).fetchall()),
         )
         for endpoint, requested_at, pause_s, failures, up, error, succeeded_at, body, malformed in rows
     }

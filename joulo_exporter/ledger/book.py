@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TypeVar
 
 import msgspec
 from msgspec.structs import astuple, replace
@@ -37,11 +36,8 @@ _MOST_NEWS = 200
 API_COUNTERS = ("meter_wh", "account_kwh", "account_credits", "account_sessions")
 """Series of ``Book.marks``: counters that the API itself states; keys are charger ids, or scopes."""
 
-
-Key = TypeVar("Key", str, tuple[str, str])
-
-MonthSums = tuple[tuple[tuple[str, str], Totals], ...]
-"""Charger id and month, and energy and credits, each."""
+Months = Mapping[tuple[str, str], Totals]
+"""Energy and credits by charger id and month, such as ``2026-06``, in this machine's time zone."""
 
 
 class Completeness(msgspec.Struct, frozen=True, gc=False):
@@ -52,6 +48,8 @@ class Completeness(msgspec.Struct, frozen=True, gc=False):
     """Sessions in the ledger, without the withdrawn ones."""
     back_to_seconds: float | None
     """Start of the earliest session."""
+    eligibility_known: bool = False
+    """Whether the API says which sessions count for ERE."""
     unreadable: int = 0
     """Sessions of the history that cannot be used: without an id, or finished without energy."""
     read_in_full_at_seconds: float | None = None
@@ -95,15 +93,10 @@ class Book(msgspec.Struct, frozen=True, gc=False):
     """By charger id."""
     marks: Marks = {}
     """High-water marks of counters that the API states, by series and key."""
-    eligibility_known: bool = False
-    """Whether the API says which sessions count for ERE, and no session is still ``UNREAD``."""
-    months: Mapping[tuple[str, str], Totals] = {}
-    """Energy and credits of the sessions that began in each of the last months, those in progress included.
-
-    By charger id and month, such as ``2026-06``, in this machine's time zone; none until the history is complete.
-    """
-    finished_months: MonthSums = ()
-    """Their parts of the sessions that have ended, by charger id and month; none until the history is complete."""
+    months: Months = {}
+    """Sums over the sessions that began in each of the last months; none until the history is complete."""
+    finished_months: Months = {}
+    """Their parts of the sessions that have ended."""
 
     def excess(self) -> Iterator[tuple[str, int, str]]:
         """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of what is held above the truth."""
@@ -136,7 +129,6 @@ def read_book(
         persistent=persistent,
         meters=read_meters(tables),
         marks=read_marks(tables, API_COUNTERS),
-        eligibility_known=_eligibility_known(tables),
     )
     if former and former.ended:  # news for an hour
         book = replace(former, ended=_recently_ended(tables, now_seconds))
@@ -145,24 +137,15 @@ def read_book(
     finished = former.finished_months if former else _finished_months(tables, now_seconds)
     chargers, by_name, risen = held_totals(tables, book.labels, vehicles, book)
     raise_marks(tables, risen)
-    months = _all_months(tables, finished, now_seconds)
+    months = _month_sums(tables, now_seconds, "sessions_open", "ended_at IS NULL", finished)
     return replace(book, chargers=chargers, vehicles=by_name, months=months, finished_months=finished)
-
-
-def _eligibility_known(tables: AccountTables) -> bool:
-    (known,) = tables.execute(
-        "SELECT EXISTS (SELECT 1 FROM totals WHERE account = :account AND eligibility_known > 0) "
-        "AND NOT EXISTS (SELECT 1 FROM sessions INDEXED BY sessions_unread_for_ere WHERE account = :account "
-        "AND counts_for_ere = -1 AND generation > 0 AND withdrawn = 0)"
-    ).fetchone()
-    return bool(known)
 
 
 def completeness(tables: AccountTables) -> Completeness:
     """Return how much of the account's history is in the ledger."""
     walk = load_walk(tables)
-    sessions, without_energy, back_to_seconds = tables.execute(
-        "SELECT SUM(entries), SUM(without_energy), "
+    sessions, without_energy, eligibility_known, back_to_seconds = tables.execute(
+        "SELECT SUM(entries), SUM(without_energy), SUM(eligibility_known), "
         "(SELECT MIN(started_at) FROM sessions WHERE account = :account AND withdrawn = 0) "
         "FROM totals WHERE account = :account"
     ).fetchone()
@@ -170,6 +153,7 @@ def completeness(tables: AccountTables) -> Completeness:
         complete=walk.complete,
         sessions=sessions or 0,
         back_to_seconds=back_to_seconds,
+        eligibility_known=bool(eligibility_known),
         unreadable=walk.unreadable + (without_energy or 0),
         read_in_full_at_seconds=walk.finished_at_seconds,
         corrections_since_seconds=walk.corrections_since_seconds,
@@ -215,26 +199,21 @@ def news_after(tables: AccountTables, now_seconds: float) -> frozenset[str]:
 # Months: the present sums, which are never held as counters are -----------------------------------
 
 
-def _finished_months(tables: AccountTables, now_seconds: float) -> MonthSums:
-    """Return the sums over the sessions that have ended, since the same month of last year."""
+def _finished_months(tables: AccountTables, now_seconds: float) -> Months:
+    """Return the sums over the sessions that have ended."""
     now = local_time(now_seconds)
     first = datetime(now.year - 1, now.month, 1).astimezone().timestamp()
     is_known, is_unknown = (f"ended_at IS NOT NULL AND started_at {start}" for start in (">= :first", "IS NULL"))
-    return (
-        *_month_sums(tables, "sessions_by_start", is_known, first=first),
-        *_month_sums(tables, "sessions_by_start", is_unknown),
-    )
+    known = _month_sums(tables, now_seconds, "sessions_by_start", is_known, {}, first=first)
+    return _month_sums(tables, now_seconds, "sessions_by_start", is_unknown, known)
 
 
-def _all_months(tables: AccountTables, finished: MonthSums, now_seconds: float) -> dict[tuple[str, str], Totals]:
-    """Return the sums over the sessions that have ended, and over those in progress."""
-    in_progress = _month_sums(tables, "sessions_open", "ended_at IS NULL")
+def _month_sums(
+    tables: AccountTables, now_seconds: float, index: str, condition: str, others: Months, **values: object
+) -> Months:
+    """Add the sums over sessions to others, for the months since the same month of last year."""
     this_month = local_month(now_seconds)
     first_month = f"{int(this_month[:4]) - 1:04}{this_month[4:]}"
-    return _summed(each for each in (*finished, *in_progress) if first_month <= each[0][1] <= this_month)
-
-
-def _month_sums(tables: AccountTables, index: str, condition: str, **values: object) -> MonthSums:
     # The index is named: by the primary key, SQLite would read every session of the account.
     rows = tables.execute(
         f"""SELECT charger_id,
@@ -242,10 +221,15 @@ def _month_sums(tables: AccountTables, index: str, condition: str, **values: obj
                 'unixepoch', 'localtime'),
               COALESCE(SUM(kwh_hundredths), 0), COALESCE(SUM(credits_hundredths), 0)
             FROM sessions INDEXED BY {index}
-            WHERE account = :account AND withdrawn = 0 AND {condition} GROUP BY 1, 2""",  # noqa: S608 -- of ours
+            WHERE account = :account AND withdrawn = 0 AND {condition}
+            GROUP BY 1, 2""",  # noqa: S608 -- of ours
         **values,
     )
-    return tuple(((charger_id, month), Totals(*sums)) for charger_id, month, *sums in rows)
+    sums = dict(others)
+    for charger_id, month, *figures in rows:
+        if first_month <= month <= this_month:
+            sums[charger_id, month] = others.get((charger_id, month), Totals()) + Totals(*figures)
+    return sums
 
 
 # Totals held at their high-water marks -------------------------------------------------------------
@@ -347,8 +331,8 @@ def _definition(vehicle: str, vehicles: Mapping[str, str]) -> str:
     return f"{vehicle}/{hashlib.sha256(msgspec.json.encode(tags)).hexdigest()[:12]}"
 
 
-def _summed(pairs: Iterable[tuple[Key, Totals]]) -> dict[Key, Totals]:
-    sums: dict[Key, Totals] = {}
+def _summed(pairs: Iterable[tuple[str, Totals]]) -> dict[str, Totals]:
+    sums: dict[str, Totals] = {}
     for key, totals in pairs:
         sums[key] = sums[key] + totals if key in sums else totals
     return sums

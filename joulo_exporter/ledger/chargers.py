@@ -12,7 +12,6 @@ from msgspec.structs import asdict, replace
 
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.sessions import (
-    IN_ANOTHER_ACCOUNT,
     StoredSession,
     columns,
     goes_on,
@@ -27,15 +26,12 @@ from joulo_exporter.ledger.sessions import (
 )
 from joulo_exporter.logs import event
 from joulo_exporter.models.charger import Charger, LiveSession
-from joulo_exporter.models.session import UNKNOWN_CHARGER, SessionPage
+from joulo_exporter.models.session import UNKNOWN_CHARGER
 from joulo_exporter.models.wire import ApiResponse, Plausibility
 
 _logger = logging.getLogger(__name__)
 
 _ID_START = 8
-
-_WALKS_TO_WITHDRAW = 2
-"""Full walks after which many missing sessions are withdrawn: the second one confirms the first."""
 
 _MEAN_OF_S = 60.0
 """Shortest time between two readings whose mean power is shown: over seconds it is noise."""
@@ -55,12 +51,14 @@ class _PinnedCharger(msgspec.Struct, frozen=True, gc=False):
     nickname: str | None = None
     moved_to: str | None = None
     """The charger under which one of its sessions was listed again."""
-    walks_due: int | None = None
-    """Full walks to begin at once; ``None`` until a charger of the same name is linked in its place."""
     came: int = 0
     """Number of the change of the linked chargers with which it was first linked; 0 if it never was."""
     went: int = 0
     """Number of the change with which it was last unlinked."""
+
+    def came_after(self, other: _PinnedCharger) -> bool:
+        """Return whether it was first linked when, or after, the other one was unlinked."""
+        return self.came >= other.went > 0
 
 
 def served_labels(tables: AccountTables) -> dict[str, str]:
@@ -89,8 +87,9 @@ class Chargers:
         """Store sessions in progress, and end those that a charger of the API response no longer shows.
 
         A charger missing from the response ends no session. No two sessions of a charger begin at the same time:
-        one that is now shown under another id is withdrawn under the former one. ``as_before`` says that the
-        chargers and their names are those of the previous API response, and nothing else has changed them since.
+        one that is now shown under another id counts under that one, unless ``/sessions`` lists it under the
+        former one. ``as_before`` says that the chargers and their names are those of the previous API response,
+        which nothing has changed since.
 
         Returns:
             Whether a session has ended; whether anything but energy and readings has changed.
@@ -102,17 +101,19 @@ class Chargers:
             if (live := charger.session) is not None:
                 old = seen.get(live.id) or in_progress.get(live.id)
                 old = old or sessions_where(tables, "id", [live.id]).get(live.id)
-                if (old is None or old.withdrawn) and _is_listed_otherwise(tables, charger.id, live):
+                others = _with_other_ids(tables, charger.id, live) if old is None or old.withdrawn else []
+                if any(each.generation > 0 for each in others):
                     continue
+                for other in others:
+                    in_progress.pop(other.id, None)
+                    save_session(tables, other, replace(other, withdrawn=True))
                 seen[live.id] = seen_live(old, charger.id, live, now_seconds)
                 save_session(tables, old, seen[live.id])
                 changed = changed or not goes_on(old, seen[live.id])
         readable = {charger.id for charger in response.content if not charger.session_unreadable}
         ended = [old for old in in_progress.values() if old.id not in seen and old.charger_id in readable]
-        starts = {(each.charger_id, each.started_at_seconds) for each in seen.values()}
         for old in ended:
-            has_other_id = old.started_at_seconds and (old.charger_id, old.started_at_seconds) in starts
-            save_session(tables, old, replace(old, withdrawn=True) if has_other_id else vanished(old))
+            save_session(tables, old, vanished(old))
         if changed or ended:
             self.take_over()
         return bool(ended), changed or bool(ended)
@@ -121,20 +122,19 @@ class Chargers:
 
     def pin_unlinked(self) -> None:
         """Give a label to chargers that only sessions mention: they are no longer linked to the account."""
+        # Sessions whose charger is unknown can have the nicknames of several chargers.
         unnamed = self._tables.execute(
-            """SELECT DISTINCT charger_id FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
+            """SELECT DISTINCT charger_id, (
+                 SELECT charger_nickname FROM sessions s
+                 WHERE s.account = t.account AND s.charger_id = t.charger_id AND s.charger_id != :unknown
+                 ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1)
+               FROM totals t WHERE account = :account AND entries > 0 AND NOT EXISTS
                  (SELECT 1 FROM chargers c WHERE c.account = t.account AND c.charger_id = t.charger_id)
-               ORDER BY charger_id"""
+               ORDER BY charger_id""",
+            unknown=UNKNOWN_CHARGER,
         ).fetchall()
         with self._pinned() as pinned:
-            for (charger_id,) in unnamed:
-                (nickname,) = self._tables.execute(
-                    "SELECT charger_nickname FROM sessions WHERE account = :account AND charger_id = :id "
-                    "ORDER BY charger_nickname IS NULL, started_at DESC, id LIMIT 1",
-                    id=charger_id,
-                ).fetchone()
-                # Sessions whose charger is unknown can have the nicknames of several chargers.
-                nickname = None if charger_id == UNKNOWN_CHARGER else nickname
+            for charger_id, nickname in unnamed:
                 self._pin_label(pinned, _PinnedCharger(charger_id, "", linked=False, nickname=nickname))
 
     def apply_configured_labels(self) -> None:
@@ -155,48 +155,25 @@ class Chargers:
     def take_over(self) -> None:
         """Let each charger that was linked anew, under another id, go on as the charger that it was.
 
-        It replaces a charger that is no longer linked and had the same slug, nickname or label, if that one has no
-        session left and was never linked at the same time, or if one of its sessions was listed again under the
-        new id. The other sessions follow at once: it may take days until their pages are read again, and meanwhile
-        the energy would be in two series.
+        It replaces a charger that is no longer linked and had the same slug, nickname or label, if one of that
+        charger's sessions was listed again under the new id, or is there under another id as well. If both were
+        linked together, two sessions may only look the same: then no other one may be left. None is needed if that
+        charger never had any, and had gone before. The other sessions follow at once: it may take days until their
+        pages are read again, and meanwhile the energy would be in two series.
         """
         with self._pinned() as pinned:
-            former_ones = [charger for charger in pinned.values() if not charger.linked]
-            with_sessions = served_labels(self._tables) if former_ones else {}
-            for former in former_ones:
-                for charger in list(pinned.values()):
-                    if not charger.linked or not self._has_name_of(former, charger):
-                        continue
-                    moved = former.moved_to == charger.charger_id
-                    if not moved and charger.came < former.went:
-                        continue  # two chargers of one name
-                    if moved or former.charger_id not in with_sessions:
-                        self._merge(pinned, former.charger_id, charger.charger_id)
+            query = "SELECT charger_id, SUM(entries) FROM totals WHERE account = :account GROUP BY charger_id"
+            left: dict[str, int] = dict(self._tables.execute(query).fetchall())
+            for former in [each for each in pinned.values() if not each.linked]:
+                for charger in [each for each in pinned.values() if each.linked]:
+                    came_after = charger.came_after(former)
+                    if self._has_name_of(former, charger) and (
+                        former.moved_to == charger.charger_id
+                        or (came_after and former.charger_id not in left)
+                        or ((came_after or not left.get(former.charger_id)) and self._copied(former, charger))
+                    ):
+                        self._merge(pinned, former, charger)
                         break
-                    if former.walks_due is None:
-                        # Sessions may have come back under other ids: full walks show which to withdraw.
-                        pinned[former.charger_id] = replace(former, walks_due=_WALKS_TO_WITHDRAW)
-
-    def withdraw_moved(self, newest: SessionPage) -> None:
-        """Withdraw sessions of unlinked chargers that another account has too.
-
-        Only a charger's last session tells whether it has moved: the history of a charger that is gone may be
-        long. While the newest page of this account lists that session, both accounts have the charger.
-        """
-        listed = {session.id for session in newest.sessions}
-        for charger_id in unlinked_chargers(self._tables):
-            is_its = "charger_id = :charger_id AND withdrawn = 0"
-            last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
-            last = select_sessions(self._tables, last_one, charger_id=charger_id).keys() - listed
-            if last and select_sessions(self._tables, f"id = :id AND {IN_ANOTHER_ACCOUNT}", id=last.pop()):
-                moved = select_sessions(self._tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
-                for stored in moved.values():
-                    save_session(self._tables, stored, replace(stored, withdrawn=True))
-
-    def take_due_walk(self) -> bool:
-        """Return whether a full walk is to begin at once, and count it as begun."""
-        count_down = "UPDATE chargers SET walks_due = walks_due - 1 WHERE account = :account AND walks_due > 0"
-        return self._tables.execute(count_down).rowcount > 0
 
     @contextlib.contextmanager
     def _pinned(self) -> Iterator[dict[str, _PinnedCharger]]:
@@ -214,21 +191,46 @@ class Chargers:
             self._tables.insert("chargers", **asdict(charger))  # a duplicate label is an error
 
     def _has_name_of(self, former: _PinnedCharger, charger: _PinnedCharger) -> bool:
-        return (
-            (former.slug is not None and former.slug == charger.slug)
-            or (former.nickname is not None and former.nickname == charger.nickname)
-            or self._wanted_label(charger) == former.label
-        )
+        former_names = (former.slug, former.nickname, former.label)
+        names = (charger.slug, charger.nickname, self._wanted_label(charger))
+        return any(was is not None and was == now for was, now in zip(former_names, names, strict=True))
 
-    def _merge(self, pinned: dict[str, _PinnedCharger], was: str, now: str) -> None:
+    def _copied(self, former: _PinnedCharger, charger: _PinnedCharger) -> set[str]:
+        """Return the ids of a former charger's sessions that its successor has under another id.
+
+        Two chargers that were linked together may begin at the same time: then end or energy has to be the same.
+        """
+        has = "FROM sessions INDEXED BY {} WHERE account = :account AND charger_id = :now AND NOT withdrawn AND"
+        rows = self._tables.execute(
+            f"""SELECT id FROM sessions s INDEXED BY sessions_by_end
+                WHERE account = :account AND charger_id = :was AND (
+                  EXISTS (SELECT 1 {has.format("sessions_by_start")} started_at = s.started_at AND (
+                    :alone OR NOT s.end_is_final OR ended_at = s.ended_at OR kwh_hundredths = s.kwh_hundredths))
+                  OR (s.started_at IS NULL AND EXISTS (
+                    SELECT 1 {has.format("sessions_by_end")} ended_at = s.ended_at)))""",  # noqa: S608 -- of ours
+            was=former.charger_id,
+            now=charger.charger_id,
+            alone=charger.came_after(former),
+        )
+        return {session_id for (session_id,) in rows}
+
+    def _merge(self, pinned: dict[str, _PinnedCharger], former: _PinnedCharger, charger: _PinnedCharger) -> None:
         """Give the sessions of a former charger to its successor, and its label if that has shown more energy.
 
+        A session that the successor has under another id is withdrawn. The others stay even if they are not listed
+        any more, unless both chargers were linked together: the API may have dropped them along with the charger.
         Labels are exchanged, and the marks of the totals with them: a label that is used again one day continues
         from its last values. Readings stay with their own charger.
         """
-        former, charger, marks = pinned[was], pinned[now], read_marks(self._tables)
+        was, now, marks = former.charger_id, charger.charger_id, read_marks(self._tables)
+        copied, came_after = self._copied(former, charger), charger.came_after(former)
         for stored in select_sessions(self._tables, "charger_id = :was", was=was).values():
-            save_session(self._tables, stored, replace(stored, charger_id=now))
+            withdrawn = stored.withdrawn or stored.id in copied
+            generation = -abs(stored.generation) if came_after else abs(stored.generation)
+            moved = replace(stored, charger_id=now, withdrawn=withdrawn, generation=generation)
+            save_session(self._tables, stored, moved)
+        if copied:
+            pinned[was] = former = replace(former, moved_to=now)  # they may be listed under it once more
         wanted = self._wanted_label(charger)
         shown_by_former, shown = (marks.get(("charger_kwh_hundredths", each), 0) for each in (was, now))
         has_shown_more = (shown_by_former, former.label == wanted) > (shown, charger.label == wanted)
@@ -283,11 +285,15 @@ class Chargers:
         pinned[charger_id] = replace(charger, label=label)
 
 
-def _is_listed_otherwise(tables: AccountTables, charger_id: str, live: LiveSession) -> bool:
-    """Return whether ``/sessions`` lists a session under another id, under which it counts."""
+def _with_other_ids(tables: AccountTables, charger_id: str, live: LiveSession) -> list[StoredSession]:
+    """Return the same session under other ids: it began at the same time, there or on a charger that is gone."""
     same_start = sessions_where(tables, "started_at", [live.started_at_seconds], index="sessions_by_start")
-    others = [each for each in same_start.values() if each.charger_id == charger_id and each.id != live.id]
-    return any(each.generation > 0 and not each.withdrawn for each in others)
+    chargers = {charger_id, *unlinked_chargers(tables)}
+    return [
+        each
+        for each in same_start.values()
+        if each.charger_id in chargers and each.id != live.id and not each.withdrawn
+    ]
 
 
 def _slug(name: str | None) -> str:
@@ -334,6 +340,11 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
     session_id: str | None = None
     """For a charger that gives no meter readings, the session whose energy stands in for them."""
 
+    def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
+        """Return whether the energy between the latest reading and a new one fits the time."""
+        max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(self.at_seconds, at_seconds)
+        return 0 <= wh - self.wh <= 1000 * max_kwh
+
     def followed_by(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
         """Return the meter after a reading that goes on from the latest one.
 
@@ -343,23 +354,6 @@ class Meter(msgspec.Struct, frozen=True, gc=False):
         span_s = at_seconds - self.at_seconds
         watts = (wh - self.wh) / span_s * 3600 if span_s >= _MEAN_OF_S else math.inf
         return Meter(wh, at_seconds, watts if watts <= 1000 * max_power_kw else None, session_id=self.session_id)
-
-    def after(self, wh: float, at_seconds: float, max_power_kw: float) -> Meter:
-        """Return the meter after a reading that is not older than the latest one."""
-        if self.goes_on(wh, at_seconds, max_power_kw):
-            if at_seconds - self.at_seconds >= _MEAN_OF_S:
-                return self.followed_by(wh, at_seconds, max_power_kw)
-            return replace(self, doubted_wh=None, doubted_at_seconds=None)
-        if self.doubted_wh is not None and self.doubted_at_seconds is not None and wh > self.doubted_wh:
-            doubted = Meter(self.doubted_wh, self.doubted_at_seconds)
-            if at_seconds > doubted.at_seconds and doubted.goes_on(wh, at_seconds, max_power_kw):
-                return doubted.followed_by(wh, at_seconds, max_power_kw)
-        return replace(self, doubted_wh=wh, doubted_at_seconds=at_seconds)
-
-    def goes_on(self, wh: float, at_seconds: float, max_power_kw: float) -> bool:
-        """Return whether the energy between the latest reading and a new one fits the time."""
-        max_kwh = Plausibility(at_seconds, max_power_kw).max_kwh(self.at_seconds, at_seconds)
-        return 0 <= wh - self.wh <= 1000 * max_kwh
 
 
 def read_meters(tables: AccountTables) -> dict[str, Meter]:
@@ -387,16 +381,15 @@ def record_meters(
         if charger.meter_wh is None:
             meter = _session_meter(known, charger, now_seconds, max_power_kw)
         else:
-            known = None if known is None or known.session_id is not None else known
+            known = known if known is not None and known.session_id is None else None
             meter = _meter_after(known, charger.meter_wh, charger.meter_at_seconds, now_seconds, max_power_kw)
             if meter is not None and meter.doubted_wh is None:
-                in_doubt = known if known is not None and known.doubted_wh is not None else None
-                is_another = in_doubt and not in_doubt.goes_on(meter.wh, meter.at_seconds, max_power_kw)
+                is_another = known is not None and known.doubted_wh is not None and meter.wh < known.wh
                 if is_another or charger.meter_wh > marks.get(("meter_wh", charger.id), -1):
-                    tables.put("marks", series="meter_wh", key=charger.id, value=charger.meter_wh)
+                    tables.put("marks", {"series": "meter_wh", "key": charger.id}, {"value": charger.meter_wh})
                     marks["meter_wh", charger.id] = charger.meter_wh
         if meter is not None and meter != known:
-            tables.put("meters", charger_id=charger.id, **row_of(meter))
+            tables.put("meters", {"charger_id": charger.id}, row_of(meter))
             meters[charger.id] = meter
 
 
@@ -410,10 +403,18 @@ def _meter_after(
         ):
             return None
         at_seconds = now_seconds
-    # A reading that a wrong clock of ours has dated in the future would block all later ones.
-    if known is None or at_seconds < known.at_seconds > now_seconds:
-        return Meter(wh, at_seconds)
-    return None if at_seconds < known.at_seconds else known.after(wh, at_seconds, max_power_kw)
+    if known is None or at_seconds < known.at_seconds:
+        # A reading that a wrong clock of ours has dated in the future would block all later ones.
+        return Meter(wh, at_seconds) if known is None or known.at_seconds > now_seconds else None
+    if known.goes_on(wh, at_seconds, max_power_kw):
+        if at_seconds - known.at_seconds >= _MEAN_OF_S:
+            return known.followed_by(wh, at_seconds, max_power_kw)
+        return replace(known, doubted_wh=None, doubted_at_seconds=None)
+    if known.doubted_wh is not None and known.doubted_at_seconds is not None:
+        doubted = Meter(known.doubted_wh, known.doubted_at_seconds)
+        if wh > doubted.wh and at_seconds > doubted.at_seconds and doubted.goes_on(wh, at_seconds, max_power_kw):
+            return doubted.followed_by(wh, at_seconds, max_power_kw)
+    return replace(known, doubted_wh=wh, doubted_at_seconds=at_seconds)
 
 
 def _session_meter(known: Meter | None, charger: Charger, now_seconds: float, max_power_kw: float) -> Meter | None:

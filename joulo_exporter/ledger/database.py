@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerLockedError, LedgerVersionError
 from joulo_exporter.ledger import storage
@@ -190,7 +190,8 @@ class Database:
                 storage.keep_private(new)
                 with contextlib.closing(sqlite3.connect(new)) as target:
                     self._connection.backup(target)
-                storage.replace_ledger(folder, new, time.time())
+                storage.put_aside(folder, time.time())  # a file that has appeared in its place
+                new.replace(self._place)
                 self._disk = _opened(self._place)
                 self._file = storage.identity(self._place)
             else:
@@ -211,7 +212,7 @@ class Database:
 
     def close(self) -> None:
         """Close the file and release its lock."""
-        if self._lock_fd is not None and not self.persistent:
+        if not self.persistent:
             self.tend()
         for connection in filter(None, (self._connection, self._disk)):
             connection.close()
@@ -227,47 +228,38 @@ class AccountTables:
     """The rows of one account in the ledger's tables, within a transaction."""
 
     def __init__(self, connection: sqlite3.Connection, account: int) -> None:
-        self._connection = connection
+        self.connection = connection
         self._account = account
 
     def execute(self, statement: str, **values: object) -> sqlite3.Cursor:
         """Run a statement, in which ``:account`` is the account's number, and each value stands under its name."""
         values["account"] = self._account
-        return self._connection.execute(statement, values)
+        return self.connection.execute(statement, values)
 
     def insert(self, table: str, **row: object) -> None:
         """Write a new row; each value has the name of its column. A row with the same key is an error."""
-        self.execute(_insert("INSERT", table, *row), **row)
+        self.execute(_insert(table, *row), **row)
 
-    def put(self, table: str, **row: object) -> None:
-        """Write a row, in place of any that has the same key."""
-        self.execute(_insert("INSERT OR REPLACE", table, *row), **row)
-
-    def add(
-        self, table: str, key: Mapping[str, object], replaced: Mapping[str, object] | None = None, **counts: int
+    def put(
+        self, table: str, key: Mapping[str, object], values: Mapping[str, object] | None = None, **counts: int
     ) -> None:
-        """Add to the counts of the row with this key, and replace its other values; a new row begins with them."""
-        others = replaced or {}
-        values = {"account": self._account, **key, **others, **counts}
-        self._connection.execute(_add(table, tuple(key), tuple(others), tuple(counts)), values)
-
-    @property
-    def rows_written(self) -> int:
-        """Return how many rows the connection has written since it was opened."""
-        return self._connection.total_changes
+        """Replace the values of the row with this key, and add to its counts; a new row begins with them."""
+        values = values or {}
+        row = {"account": self._account, **key, **values, **counts}
+        self.connection.execute(_put(table, tuple(key), tuple(values), tuple(counts)), row)
 
 
 @cache
-def _insert(verb: str, table: str, *names: str) -> str:
+def _insert(table: str, *names: str) -> str:
     values = ", ".join(f":{name}" for name in names)
-    return f"{verb} INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"
+    return f"INSERT INTO {table} (account, {', '.join(names)}) VALUES (:account, {values})"  # noqa: S608 -- of ours
 
 
 @cache
-def _add(table: str, key: tuple[str, ...], replaced: tuple[str, ...], counts: tuple[str, ...]) -> str:
-    insert = _insert("INSERT", table, *key, *replaced, *counts)
-    changes = [f"{name} = excluded.{name}" for name in replaced]
+def _put(table: str, key: tuple[str, ...], values: tuple[str, ...], counts: tuple[str, ...]) -> str:
+    changes = [f"{name} = excluded.{name}" for name in values]
     changes += [f"{name} = {name} + excluded.{name}" for name in counts]
+    insert = _insert(table, *key, *values, *counts)
     return f"{insert} ON CONFLICT (account, {', '.join(key)}) DO UPDATE SET {', '.join(changes)}"
 
 
@@ -293,23 +285,48 @@ class Batches:
         """The least time from the start of a batch to the start of the next, unless the next one is full."""
         self._database = database
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        self._waiting: list[tuple[Work, asyncio.Future[Any]]] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+        """Held by the batch that is written next."""
         self._began_at_s = float("-inf")
         self._hurry = asyncio.Event()
+        """Set when the batch that waits is full, or the last one."""
+        self._works: list[Work] = []
+        """Work of the batch that still takes some."""
+        self._written: asyncio.Task[list[Done]] | None = None
+        """Writes that batch, or wrote the last one."""
 
-    def __call__(
+    async def __call__(
         self, work: Callable[Params, Result], *args: Params.args, **kwargs: Params.kwargs
-    ) -> asyncio.Future[Result]:
+    ) -> Result:
         """Return the result of ``work(*args, **kwargs)``, or raise its error, once its writes are durable."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
-        self._waiting.append((partial(work, *args, **kwargs), future))
-        if len(self._waiting) >= LARGEST_BATCH:
+        if self._written is None or not 0 < len(self._works) < LARGEST_BATCH:
+            self._works = []
+            self._written = asyncio.create_task(self._write(self._works), name="ledger batch")
+        works, written, place = self._works, self._written, len(self._works)
+        works.append(partial(work, *args, **kwargs))
+        if len(works) == LARGEST_BATCH:
             self._hurry.set()
-        if self._writing is None:  # in the next event-loop iteration, with all the work that comes in this one
-            self._writing = loop.create_task(self._write(), name="ledger batches")
-        return future
+        try:
+            result, error = (await asyncio.shield(written))[place]
+        except asyncio.CancelledError:
+            works[place] = bool  # it writes nothing, unless it has begun
+            raise
+        if error is not None:
+            raise error
+        return cast("Result", result)
+
+    async def _write(self, works: list[Work]) -> list[Done]:
+        """Write a batch after those before it, with all the work that has come until then."""
+        loop = asyncio.get_running_loop()
+        async with self._writing:
+            if len(works) < LARGEST_BATCH:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), self._began_at_s + self.interval_s - loop.time())
+            self._hurry.clear()
+            self._began_at_s = loop.time()
+            if works is self._works:
+                self._works = []
+            return await loop.run_in_executor(self._thread, self._database.run_batch, works)
 
     async def tend(self) -> None:
         """Look after the file in the ledger's own thread, between two batches."""
@@ -319,37 +336,10 @@ class Batches:
         """Do the work that waits, then close the file, in the ledger's own thread."""
         self.interval_s = 0.0
         self._hurry.set()
-        if self._writing is not None:
-            await asyncio.wait([self._writing])
+        if self._written is not None:
+            await asyncio.wait([self._written])
         await asyncio.get_running_loop().run_in_executor(self._thread, self._database.close)
         self._thread.shutdown()
-
-    async def _write(self) -> None:
-        """Write batch after batch, until no work waits."""
-        loop = asyncio.get_running_loop()
-        while self._waiting:
-            wait_s = self._began_at_s + self.interval_s - loop.time()
-            if wait_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), wait_s)
-            self._began_at_s = loop.time()
-            taken, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-            if len(self._waiting) < LARGEST_BATCH:
-                self._hurry.clear()
-            batch = [(work, future) for work, future in taken if not future.done()]  # cancelled work is skipped
-            works = [work for work, _ in batch]
-            try:
-                results = await loop.run_in_executor(self._thread, self._database.run_batch, works)
-            except Exception as error:  # noqa: BLE001 -- such as too little memory: raised where work was asked for
-                results = [(None, error)] * len(works)
-            for (_, future), (result, fault) in zip(batch, results, strict=True):
-                if future.done():  # cancelled while it was written
-                    continue
-                if fault is None:
-                    future.set_result(result)
-                else:
-                    future.set_exception(fault)
-        self._writing = None
 
 
 def open_ledger(folder: Path, now_seconds: float) -> Database:

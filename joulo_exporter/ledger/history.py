@@ -119,6 +119,18 @@ class Walk(msgspec.Struct, frozen=True, gc=False):
         return replace(self, **{name: moved(moment) for name, moment in known.items()})
 
 
+class Outcome(msgspec.Struct, frozen=True):
+    """Consequences of a stored API response for the refreshes that follow."""
+
+    session_ended: bool = False
+    walk: Walk | None = None
+    """After a page of ``/sessions``, how far the history has been read."""
+    missing: int = 0
+    """Sessions that a walk which has just ended did not list."""
+    withdrawn: bool = True
+    """Whether they are withdrawn; if many are missing at once, another walk has to miss each of them, too."""
+
+
 class _Page(msgspec.Struct, frozen=True, gc=False):
     """A page that has arrived, and its sessions as the ledger had them before."""
 
@@ -136,7 +148,7 @@ class _Page(msgspec.Struct, frozen=True, gc=False):
     @property
     def generations(self) -> list[int]:
         """Return, for each known session, the number of the walk that listed it last."""
-        return [stored.generation for stored in self.known.values()]
+        return [abs(stored.generation) for stored in self.known.values()]
 
     def connects(self, walk: Walk) -> bool:
         """Return whether no session can lie unseen between this page and those that the walk has seen."""
@@ -173,8 +185,8 @@ def next_page(walk: Walk, now_seconds: float, *, interval_s: float, resync_inter
     if walk.offset and (walk.newest_was_last or 0 <= since_newest_s < interval_s):
         return replace(walk, newest_was_last=False)
     walk = replace(walk, head_at_seconds=now_seconds, newest_was_last=True)
-    since_walk_s = -1.0 if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
-    is_fresh = walk.generation > 0 and walk.complete and 0 <= since_walk_s < resync_interval_s
+    since_walk_s = math.inf if walk.finished_at_seconds is None else now_seconds - walk.finished_at_seconds
+    is_fresh = walk.complete and 0 <= since_walk_s < resync_interval_s
     if walk.offset is None and not is_fresh:  # an end in the future is not fresh either: the clock went back
         walk = new_walk(walk, now_seconds, full=True)
     return walk
@@ -194,6 +206,7 @@ def new_walk(walk: Walk, now_seconds: float, *, full: bool, down_to_seconds: flo
         repeats=0,
         first_id=None,
         started_at_seconds=now_seconds,
+        corrections_since_seconds=walk.corrections_since_seconds or now_seconds,
     )
 
 
@@ -285,15 +298,11 @@ def save_walk(tables: AccountTables, walk: Walk) -> None:
 
 def record_page(
     tables: AccountTables, response: ApiResponse[SessionPage], walk: Walk, now_seconds: float
-) -> tuple[Walk, int, bool]:
+) -> Outcome:
     """Store the page of ``/sessions`` that the walk has asked for.
 
     A session that gets another id counts under the new one, and is withdrawn under the former one. Sessions of an
     unknown charger can be those of several chargers.
-
-    Returns:
-        The walk after the page, which the caller has to save; how many sessions a full walk that ends with this
-        page has missed; whether they are withdrawn.
     """
     sessions = response.content.sessions
     former = sessions_where(tables, "id", [session.id for session in sessions])
@@ -312,8 +321,10 @@ def record_page(
     else:
         after = _after_page(walk, page, now_seconds)
     connects, after_import = page.connects(walk), walk.finished_at_seconds is not None
-    unknown = [each for each in sessions if each.id not in former]
-    at_start, unlinked = _sessions_by_start(tables, unknown), unlinked_chargers(tables) if unknown else []
+    # Sessions that this walk has not listed before, or that have come back.
+    known = {each.id for each in former.values() if each.generation >= after.generation and not each.withdrawn}
+    fresh = [each for each in sessions if each.id not in known]
+    at_start, unlinked = _sessions_by_start(tables, fresh), unlinked_chargers(tables) if fresh else []
     former_ids: dict[str, StoredSession] = {}
     for session in sessions:
         old = former.get(session.id)
@@ -330,18 +341,22 @@ def record_page(
         save_session(tables, old, new)
         if old is None:
             at_start[session.started_at_seconds].append(new)
-            of_charger = [each for each in others if each.charger_id == session.charger_id != UNKNOWN_CHARGER]
-            former_ids |= {each.id: each for each in of_charger}
+        for each in others:
+            is_former = old is None or old.withdrawn or each.generation < after.generation
+            is_its = each.charger_id in unlinked or each.charger_id == session.charger_id != UNKNOWN_CHARGER
+            if is_former and is_its:
+                former_ids[each.id] = each
     for session_id in former_ids.keys() - {session.id for session in sessions}:
         save_session(tables, former_ids[session_id], replace(former_ids[session_id], withdrawn=True))
-    if after.corrections_since_seconds is None:
-        after = replace(after, corrections_since_seconds=now_seconds)
-    missing, believed = 0, True
+    if page.offset == 0:
+        _withdraw_moved(tables, {session.id for session in sessions})
+    missing, withdrawn = 0, True
     if after.finished_generation != walk.finished_generation:
-        missing, believed = _withdraw_missing(tables, after, walk.finished_generation)
+        missing, withdrawn = _withdraw_missing(tables, after, walk.finished_generation)
         if after.page_size == 0:  # it proves nothing, so that it is not the first of two walks that miss a session
             after = replace(after, finished_generation=walk.finished_generation)
-    return after, missing, believed
+    save_walk(tables, after)
+    return Outcome(walk=after, missing=missing, withdrawn=withdrawn)
 
 
 def _sessions_by_start(
@@ -359,7 +374,7 @@ def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str])
     """Return whether a stored session with the start of a listed one is that session under another id.
 
     Its charger may have been linked anew, which ``/chargers`` may show only later: then all figures have to be the
-    same. An end that is not final tells nothing.
+    same. An end that is not final tells nothing, nor does that of a session which another charger has taken over.
     """
     if session.started_at_seconds is None:
         return False
@@ -367,7 +382,7 @@ def _is_same(stored: StoredSession, session: Session, unlinked: Collection[str])
     same_energy = stored.kwh_hundredths == session.kwh_hundredths
     if stored.charger_id != session.charger_id and stored.charger_id not in unlinked:
         return same_end and same_energy
-    return not stored.end_is_final or same_end or same_energy
+    return not stored.end_is_final or stored.generation < 0 or same_end or same_energy
 
 
 def _sought(tables: AccountTables, walk: Walk, page: _Page, now_seconds: float) -> float | None:
@@ -404,64 +419,55 @@ def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: fl
     return step > former_step
 
 
-# Sessions that a full walk has not listed ---------------------------------------------------------
+# Sessions that are no longer listed ---------------------------------------------------------------
+
+
+def _withdraw_moved(tables: AccountTables, newest: Collection[str]) -> None:
+    """Withdraw sessions of unlinked chargers that another account has too.
+
+    Only a charger's last session tells whether it has moved: the history of a charger that is gone may be long.
+    While the newest page of this account lists that session, both accounts have the charger.
+    """
+    for charger_id in (*unlinked_chargers(tables), UNKNOWN_CHARGER):
+        is_its = "charger_id = :charger_id AND withdrawn = 0"
+        last_one = f"{is_its} ORDER BY ended_at DESC LIMIT 1"
+        last = select_sessions(tables, last_one, charger_id=charger_id).keys() - newest
+        if last and select_sessions(tables, f"id = :id AND {IN_ANOTHER_ACCOUNT}", id=last.pop()):
+            moved = select_sessions(tables, f"{is_its} AND {IN_ANOTHER_ACCOUNT}", charger_id=charger_id)
+            for stored in moved.values():
+                save_session(tables, stored, replace(stored, withdrawn=True))
 
 
 def _withdraw_missing(tables: AccountTables, walk: Walk, former_generation: int) -> tuple[int, bool]:
     """Withdraw the sessions that a full walk has not listed.
 
-    A walk that lists no session at all proves nothing about the many that were there. A walk that misses many may
-    have ended with a page that the API cut short, and an unreadable record may be any of the missing sessions:
-    each then has to be missing from two walks. Sessions that another account of the configuration has by now are
-    beyond doubt: their charger has moved there.
+    A walk that misses many may have ended with a page that the API cut short, and an unreadable record may be any
+    of the missing sessions: each then has to be missing from two walks. Sessions that another account of the
+    configuration has by now are beyond doubt: their charger has moved there. Those of chargers that are no longer
+    in ``/chargers`` stay: the API may have dropped the history along with the charger.
 
     Returns:
-        How many sessions are missing (if no session was listed, only the moved ones); whether all are withdrawn.
+        How many sessions are missing; whether all are withdrawn.
     """
     is_missing = "generation < :generation AND withdrawn = 0 AND (live_at IS NULL OR live_at < :listed_by)"
     values: dict[str, Any] = {
         "generation": former_generation if walk.lost or walk.newest_lost else walk.generation,
         "listed_by": walk.started_at_seconds - _LISTING_LAG_S,
     }
-    missing = certain = moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
-    if walk.page_size > 0:
-        stay = _sessions_that_stay(tables, walk.generation) - moved.keys()
-        missing = select_sessions(tables, is_missing, **values)
-        for stored in [missing.pop(session_id) for session_id in stay & missing.keys()]:
-            if stored.ended_at_seconds is None and stored.live_at_seconds is not None:
-                # Neither endpoint will show its end any more, nor a tag.
-                save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
-        (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
-        too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
-        twice = {each.id: each for each in missing.values() if each.generation < former_generation}
-        certain = moved | twice if too_many else missing
+    moved = select_sessions(tables, f"{is_missing} AND {IN_ANOTHER_ACCOUNT}", **values)
+    missing, unlinked = dict(moved), unlinked_chargers(tables)
+    for stored in select_sessions(tables, is_missing, **values).values() if walk.page_size > 0 else ():
+        # A session without a start that another charger has taken over may have come back under any id.
+        was_taken_over = stored.generation < 0 and stored.started_at_seconds is not None
+        if not was_taken_over and (stored.charger_id not in unlinked or stored.generation == 0):
+            missing[stored.id] = stored
+        elif stored.id not in moved and stored.ended_at_seconds is None and stored.live_at_seconds is not None:
+            # Neither endpoint will show its end any more, nor a tag.
+            save_session(tables, stored, replace(vanished(stored), awaits_tag=False))
+    (counted,) = tables.execute("SELECT SUM(entries) FROM totals WHERE account = :account").fetchone()
+    too_many = len(missing) - len(moved) > max(FEW_MISSING, _FEW_MISSING_SHARE * (counted or 0))
+    twice = {each.id: each for each in missing.values() if each.generation < former_generation}
+    certain = moved | twice if too_many else missing
     for stored in certain.values():
         save_session(tables, stored, replace(stored, withdrawn=True))
     return len(missing), len(certain) == len(missing)
-
-
-def _sessions_that_stay(tables: AccountTables, generation: int) -> set[str]:
-    """Return the ids of sessions that stay although the walk has not listed them.
-
-    Their chargers are no longer in ``/chargers``: the API may have dropped the history along with the charger. But
-    a listed session with the same start, and the same end or energy, is the same session under another id, which
-    must not count twice. If another charger has the name by now, or the end is not final, the start is enough.
-    """
-    rows = tables.execute(
-        """SELECT s.id FROM chargers c JOIN sessions s USING (account, charger_id)
-           WHERE account = :account AND NOT c.linked AND charger_id != :unknown
-             AND s.generation BETWEEN 1 AND :generation - 1
-             AND EXISTS (SELECT 1 FROM endpoints
-                         WHERE account = :account AND endpoint = 'chargers' AND succeeded_at IS NOT NULL)
-             AND NOT EXISTS (SELECT 1 FROM sessions copy
-                             WHERE copy.account = :account AND copy.started_at = s.started_at
-                               AND copy.generation = :generation
-                               AND (c.walks_due IS NOT NULL OR NOT s.end_is_final OR copy.ended_at = s.ended_at
-                                 OR copy.kwh_hundredths = s.kwh_hundredths))
-             AND NOT (c.walks_due IS NOT NULL AND s.started_at IS NULL AND EXISTS (
-                        SELECT 1 FROM sessions copy WHERE copy.account = :account
-                        AND copy.ended_at = s.ended_at AND copy.generation = :generation))""",
-        generation=generation,
-        unknown=UNKNOWN_CHARGER,
-    )
-    return {session_id for (session_id,) in rows}

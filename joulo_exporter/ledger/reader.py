@@ -1,25 +1,18 @@
 """The ledger as commands read it while an exporter may write: sessions, totals as they are served, tags."""
 
 import contextlib
+import os
 import sqlite3
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from msgspec.structs import asdict
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError
 from joulo_exporter.ledger.account import PUBLIC_ACCOUNT, EndpointRecord, load_endpoints
-from joulo_exporter.ledger.book import (
-    Completeness,
-    HeldTotals,
-    by_charger,
-    completeness,
-    excesses,
-    held_totals,
-    totals_by_tag,
-)
+from joulo_exporter.ledger.book import Completeness, HeldTotals, completeness, excesses, held_totals
 from joulo_exporter.ledger.chargers import served_labels
 from joulo_exporter.ledger.database import AccountTables, as_ledger_error, error_code, missing_migrations
 from joulo_exporter.ledger.sessions import COLUMN_NAMES, StoredSession
@@ -27,12 +20,8 @@ from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger
 
 _OTHER_USER = "; run this as root, or as the exporter's user"
-_CANNOT_WRITE = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
-_READ_AS = {
-    "counts_for_ere": "NULLIF(counts_for_ere, -1)",
-    "first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END",
-}
+_READ_AS = {"first_kwh_hundredths": "CASE WHEN corrected_at IS NOT NULL THEN first_kwh_hundredths END"}
 """SQL for columns that are not read as they are stored."""
 
 _SESSIONS = f"""SELECT {", ".join(_READ_AS.get(name, name) for name in COLUMN_NAMES)},
@@ -54,15 +43,6 @@ class RecordedSession(StoredSession, frozen=True, gc=False):
         """Return its start, or else the known time that is nearest to it."""
         moments = (self.started_at_seconds, self.live_at_seconds, self.ended_at_seconds)
         return next((moment for moment in moments if moment is not None), 0.0)
-
-
-class AccountCompleteness(Completeness, frozen=True, gc=False):
-    """Extent of an account's history in the ledger, and times of the last successful requests to Joulo."""
-
-    account: str = ""
-    """Empty for the single account without a name."""
-    sessions_at_seconds: float | None = None
-    chargers_at_seconds: float | None = None
 
 
 class LedgerReader:
@@ -98,33 +78,24 @@ class LedgerReader:
     @cached_property
     def shared(self) -> Mapping[str, str]:
         """The account in which each session counts that several accounts have, by its id: one that has its end."""
-        if len(self.accounts) < 2:  # noqa: PLR2004 -- one account alone
-            return {}
-        names = {number: name for name, number in self.accounts.items()}
-        numbers = ", ".join(map(str, names))
+        numbers = ", ".join(map(str, self.accounts.values()))
         # The account is that of the highest value: the first of several that have the end.
-        query = f"""SELECT id, account, MAX(end_is_final - account / 1e9) FROM sessions
-            WHERE withdrawn = 0 AND account IN ({numbers}) GROUP BY id HAVING COUNT(*) > 1"""  # noqa: S608 -- ours
-        rows = self._connection.execute(query)
-        return {session_id: names[number] for session_id, number, _ in rows}
+        query = f"""SELECT sessions.id, name, MAX(end_is_final - account / 1e9)
+            FROM sessions JOIN accounts ON accounts.id = account WHERE withdrawn = 0 AND account IN ({numbers})
+            GROUP BY sessions.id HAVING COUNT(*) > 1"""  # noqa: S608 -- numbers of ours
+        return {session_id: name for session_id, name, _ in self._connection.execute(query)}
 
     def _tables(self, account: str) -> AccountTables:
         """Return the rows of an account; there are none if the ledger does not know it."""
         return AccountTables(self._connection, self.accounts.get(account, 0))
 
     def endpoints(self, account: str) -> dict[str, EndpointRecord]:
-        """Return the record of each endpoint that was ever asked for an account."""
-        return load_endpoints(self._tables(account))
+        """Return the record of each endpoint of an account, which is empty if it was never asked."""
+        return defaultdict(EndpointRecord, load_endpoints(self._tables(account)))
 
-    def completeness(self, account: str) -> AccountCompleteness:
+    def completeness(self, account: str) -> Completeness:
         """Return how much of the account's history is in the ledger."""
-        succeeded = {name: record.succeeded_at_seconds for name, record in self.endpoints(account).items()}
-        return AccountCompleteness(
-            **asdict(completeness(self._tables(account))),
-            account=account,
-            sessions_at_seconds=succeeded.get("sessions"),
-            chargers_at_seconds=succeeded.get("chargers"),
-        )
+        return completeness(self._tables(account))
 
     def labels(self, account: str) -> dict[str, str]:
         """Return the ``charger`` label of each charger id."""
@@ -135,25 +106,22 @@ class LedgerReader:
         sessions = (RecordedSession(*row) for row in self._tables(account).execute(_SESSIONS))
         return sorted(sessions, key=lambda session: (session.began_seconds, session.id))
 
-    def held_totals(
-        self, account: str, vehicles: Mapping[str, str]
-    ) -> tuple[Mapping[str, HeldTotals], Mapping[str, HeldTotals]]:
-        """Return the totals of chargers, by id, and of vehicles, as they are served."""
-        tables = self._tables(account)
-        charger_ids = dict.fromkeys((*self.labels(account), *by_charger(totals_by_tag(tables))))
-        chargers, by_name, _ = held_totals(tables, charger_ids, vehicles)
-        return chargers, by_name
+    def held_totals(self, account: str, vehicles: Mapping[str, str]) -> dict[str, dict[str, HeldTotals]]:
+        """Return the served totals of each ``charger`` id that has a label, and of each ``vehicle``."""
+        chargers, by_name, _ = held_totals(self._tables(account), self.labels(account), vehicles)
+        return {"charger": chargers, "vehicle": by_name}
 
     def excess(self, account: str, vehicles: Mapping[str, str]) -> Iterator[tuple[str, int, str]]:
         """Yield (charger or vehicle, hundredths, ``kWh`` or ``credits``) of each counter held above the truth."""
         if self.completeness(account).complete:
-            yield from excesses(self.labels(account), *self.held_totals(account, vehicles))
+            held = self.held_totals(account, vehicles)
+            yield from excesses(self.labels(account), held["charger"], held["vehicle"])
 
     def last_chargers(self, account: str) -> tuple[Charger, ...]:
         """Return the chargers of the last API response; none if there is no readable one."""
-        record = self.endpoints(account).get("chargers")
+        body = self.endpoints(account)["chargers"].body
         try:
-            return msgspec.json.decode(record.body, type=tuple[Charger, ...]) if record and record.body else ()
+            return msgspec.json.decode(body, type=tuple[Charger, ...]) if body else ()
         except msgspec.MsgspecError:
             return ()
 
@@ -195,17 +163,9 @@ def _connected(path: Path) -> sqlite3.Connection:
         raise LedgerError(f"{path} does not exist; {remedy}") from None
     except OSError as error:
         raise LedgerError(f"{path} cannot be read ({error.strerror}){_OTHER_USER}") from error
-    address = f"{path.absolute().as_uri()}?mode=ro"
-    connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)
-    try:
-        connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchone()
-    except sqlite3.Error as error:
-        connection.close()
-        # In a folder without write permission, SQLite cannot make the journal's index. Without a journal, nobody
-        # is writing, and the file alone is the ledger.
-        journal = path.with_name(f"{path.name}-wal")
-        has_journal = journal.exists() and journal.stat().st_size > 0
-        if error_code(error) not in _CANNOT_WRITE or has_journal:
-            raise
-        return sqlite3.connect(f"{address}&immutable=1", uri=True, isolation_level=None)
-    return connection
+    # In a folder without write permission, SQLite cannot make the journal's index. Without a journal, nobody is
+    # writing, and the file alone is the ledger.
+    can_write = os.access(path.parent, os.W_OK, effective_ids=True)
+    mode = "ro" if can_write or path.with_name(f"{path.name}-wal").exists() else "ro&immutable=1"
+    address = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(address, uri=True, isolation_level=None, timeout=5.0)

@@ -27,9 +27,6 @@ UNDECIDED = "-"
 No real tag is spelled that way: ``normal_tag`` removes dashes.
 """
 
-UNREAD = -1
-"""Value of ``counts_for_ere`` for a session that was stored before the ledger had this column."""
-
 _IN_PROGRESS = ("charging", "active")
 """``status`` of a session in progress in ``/sessions``."""
 
@@ -87,12 +84,15 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
     end_seen_at_seconds: float | None = None
     """When ``/sessions`` first listed the end, as news; set once, whatever happens to it later."""
     generation: int = 0
-    """Number of the latest walk through the history that listed it; 0 if ``/sessions`` never did."""
+    """Number of the latest walk through the history that listed it; 0 if ``/sessions`` never did.
+
+    It is negative if the charger that it was listed under is gone, and another has taken over its sessions.
+    """
     withdrawn: bool = False
     awaits_tag: bool = False
     """Whether it has ended, but its tag may still come: ``/sessions`` has not listed the end twice."""
     counts_for_ere: int | None = None
-    """1 or 0; ``UNREAD`` if stored before the ledger had this column, until ``/sessions`` lists it again."""
+    """1 or 0."""
     corrected_at_seconds: float | None = None
     """When ``/sessions`` last listed a start, end or energy that differed from the final one."""
     first_kwh_hundredths: int | None = None
@@ -135,7 +135,7 @@ class StoredSession(msgspec.Struct, frozen=True, gc=False):
             eligible_kwh_hundredths=kwh_hundredths if self.counts_for_ere == 1 else 0,
             entries=1,
             without_energy=int(self.end_is_final and self.kwh_hundredths is None),
-            eligibility_known=int(self.counts_for_ere in {0, 1}),
+            eligibility_known=int(self.counts_for_ere is not None),
         )
 
 
@@ -171,7 +171,6 @@ def listed(
     only because it could not be used. ``is_news`` says whether an end listed for the first time counts as news.
     """
     old = old or StoredSession(session.id, session.charger_id)
-    eligibility = None if old.counts_for_ere == UNREAD else old.counts_for_ere
     final = session.ended_at_seconds is not None
     resumed = old.end_is_final and not final and session.status in _IN_PROGRESS
     is_news = is_news and final and not old.end_is_final and old.end_seen_at_seconds is None
@@ -194,7 +193,7 @@ def listed(
         generation=generation,
         withdrawn=False,
         awaits_tag=awaits_tag,
-        counts_for_ere=_latest(session.counts_for_ere, eligibility),
+        counts_for_ere=_latest(session.counts_for_ere, old.counts_for_ere),
     )
     return _with_correction(old, new, now_seconds)
 
@@ -295,8 +294,17 @@ def sessions_in_progress(tables: AccountTables) -> dict[str, StoredSession]:
 
 
 def unlinked_chargers(tables: AccountTables) -> list[str]:
-    """Return the ids of chargers that the last API response of ``/chargers`` does not show."""
-    rows = tables.execute("SELECT charger_id FROM chargers WHERE account = :account AND NOT linked")
+    """Return the ids of chargers that the last API response of ``/chargers`` does not show; none before the first.
+
+    The unknown charger is none of them: its sessions can be those of several chargers.
+    """
+    rows = tables.execute(
+        """SELECT charger_id FROM chargers
+           WHERE account = :account AND NOT linked AND charger_id != :unknown AND EXISTS (
+             SELECT 1 FROM endpoints
+             WHERE account = :account AND endpoint = 'chargers' AND succeeded_at IS NOT NULL)""",
+        unknown=UNKNOWN_CHARGER,
+    )
     return [charger_id for (charger_id,) in rows]
 
 
@@ -327,4 +335,4 @@ def save_session(tables: AccountTables, old: StoredSession | None, new: StoredSe
         nothing = StoredTotals()
         change = after.get((charger_id, tag), nothing) - before.get((charger_id, tag), nothing)
         if change != nothing:
-            tables.add("totals", {"charger_id": charger_id, "tag": tag}, **asdict(change))
+            tables.put("totals", {"charger_id": charger_id, "tag": tag}, **asdict(change))

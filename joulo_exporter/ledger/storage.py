@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import re
 from pathlib import Path
 
 from joulo_exporter.errors import LedgerError, LedgerLockedError
@@ -11,27 +10,23 @@ from joulo_exporter.errors import LedgerError, LedgerLockedError
 FILE_NAME = "ledger.sqlite3"
 LOCK_NAME = "ledger.lock"
 
-MOUNTS = Path("/proc/self/mounts")
-"""Linux's table of mounts: each with its place and the type of its file system."""
+MOUNTS = Path("/proc/self/mountinfo")
+"""Linux's table of mounts: the third word of a line is the device, the one after the dash its type."""
 
 _NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs"})
-_OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def network_file_system(folder: Path) -> str | None:
-    """Return the type of the file system that holds a folder; ``None`` unless it is known to be a network one."""
+    """Return the type of the file system of a folder, which may not exist; ``None`` unless it is a network one."""
     try:
-        text = MOUNTS.read_text(encoding="utf-8", errors="surrogateescape")
-        # Path.resolve raises RuntimeError for a link that leads to itself. In a working folder that is deleted
-        # a relative path leads nowhere, which is an OSError.
-        resolved = Path(os.path.realpath(folder))
+        existing = next(filter(Path.exists, (folder.absolute(), *folder.absolute().parents)))
+        device = existing.stat().st_dev
+        mounts = MOUNTS.read_text(encoding="utf-8", errors="replace").split("\n")
     except OSError:
         return None
-    types = {}  # a later mount hides an earlier one at the same place
-    for line in filter(None, text.split("\n")):
-        _, place, kind, *_ = line.split(" ")
-        types[Path(_OCTAL.sub(lambda escape: chr(int(escape[1], 8)), place))] = kind
-    kind = next((types[path] for path in (resolved, *resolved.parents) if path in types), "")
+    number = f"{os.major(device)}:{os.minor(device)}"
+    of_folder = (mount.partition(" - ")[2] for mount in mounts if number in mount.split(" ")[2:3])
+    kind = next(of_folder, "").partition(" ")[0]
     return kind if kind in _NETWORK_FILE_SYSTEMS else None
 
 
@@ -42,27 +37,25 @@ def lock(folder: Path) -> int:
         LedgerLockedError: another process has it, whose id the message gives.
         LedgerError: the folder or the lock cannot be written.
     """
-    path = folder / LOCK_NAME
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise LedgerError(f"{folder} cannot be written: {error.strerror}") from error
-    try:
-        os.fchmod(descriptor, 0o600)  # whatever the umask is
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with contextlib.ExitStack() as failure:
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            descriptor = os.open(folder / LOCK_NAME, flags, 0o600)
+            failure.callback(os.close, descriptor)
+            os.fchmod(descriptor, 0o600)  # whatever the umask is
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise LedgerLockedError(
+                f"{folder} is in use by process {holder}; stop it, or give this one another --storage.path"
+            ) from None
+        except OSError as error:
+            raise LedgerError(f"{folder} cannot be written: {error.strerror}") from error
         with contextlib.suppress(OSError):  # a full disk: the lock is held all the same
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-    except BlockingIOError:
-        holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(descriptor)
-        raise LedgerLockedError(
-            f"{folder} is in use by process {holder}; stop it, or give this one another --storage.path"
-        ) from None
-    except OSError as error:
-        os.close(descriptor)
-        raise LedgerError(f"{path} cannot be written: {error.strerror}") from error
+        failure.pop_all()
     return descriptor
 
 
@@ -87,7 +80,7 @@ def keep_private(path: Path) -> None:
 
 
 def put_aside(folder: Path, now_seconds: float) -> Path:
-    """Rename a damaged ledger and its journal; return the new name.
+    """Rename what there is of a ledger and its journal; return the new name.
 
     Raises:
         LedgerError: it cannot be renamed.
@@ -97,23 +90,13 @@ def put_aside(folder: Path, now_seconds: float) -> Path:
     while kept.exists():  # an earlier one is never overwritten, whatever the clock says
         kept = kept.with_name(f"{kept.name}-again")
     try:
-        path.rename(kept)
-        for journal, kept_journal in zip(_journals(path), _journals(kept), strict=True):
+        # The journal first: were it left behind alone, SQLite would take it for that of a new ledger.
+        for each, new_name in zip((*_journals(path), path), (*_journals(kept), kept), strict=True):
             with contextlib.suppress(FileNotFoundError):
-                journal.rename(kept_journal)
+                each.rename(new_name)
     except OSError as error:
         raise LedgerError(f"{path} is damaged and cannot be renamed: {error.strerror}") from error
     return kept
-
-
-def replace_ledger(folder: Path, new: Path, now_seconds: float) -> None:
-    """Put a new ledger in place; put aside any other that has appeared there."""
-    path = folder / FILE_NAME
-    if path.exists():
-        put_aside(folder, now_seconds)
-    for journal in _journals(path):  # of the file that is gone; SQLite would take them for the new one's
-        journal.unlink(missing_ok=True)
-    new.replace(path)
 
 
 def _journals(path: Path) -> list[Path]:

@@ -5,15 +5,12 @@ and even realized figures move both ways as the vendor corrects them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
-from joulo_exporter.ledger import Book, HeldTotals
+from joulo_exporter.ledger.book import Book, HeldTotals
 from joulo_exporter.metrics.family import ENERGY, LEDGER, Labelled, Labels, of_hundredths, unlabelled
 from joulo_exporter.models.session import Figures
 from joulo_exporter.snapshot import Snapshot
-
-
-def _by_label(book: Book) -> Mapping[str, HeldTotals]:
-    return {book.labels[charger_id]: totals for charger_id, totals in book.chargers.items()}
 
 
 def _kwh(figures: Figures) -> Mapping[str, int | None]:
@@ -35,138 +32,106 @@ def _stated(
                 if stated is not None:  # without this an old mark would outlive the field in the API response
                     yield (scope,) if scope else (), snapshot.book.marks.get((series, scope), stated)
 
-    return Labelled(labels, items)
+    return Labelled(labels, items, ENERGY)
+
+
+def _by_label(book: Book) -> Mapping[str, HeldTotals]:
+    return {book.labels[charger_id]: totals for charger_id, totals in book.chargers.items()}
 
 
 _BOOK = unlabelled(lambda snapshot: snapshot.book)
-_ELIGIBLE = unlabelled(
-    lambda snapshot: snapshot.book if snapshot.book and snapshot.book.eligibility_known else None
-)
-_VEHICLE, _ELIGIBLE_VEHICLE = (each.by("vehicle", lambda book: book.vehicles) for each in (_BOOK, _ELIGIBLE))
-_CHARGER, _ELIGIBLE_CHARGER = (each.by("charger", _by_label) for each in (_BOOK, _ELIGIBLE))
-_MONTH = unlabelled(lambda snapshot: snapshot.energy).by(
+_LEDGER = replace(_BOOK, source=LEDGER)
+_ELIGIBLE = _LEDGER.of(lambda book: book if book.history.eligibility_known else None)
+_VEHICLE, _ELIGIBLE_VEHICLE = (each.by("vehicle", lambda book: book.vehicles) for each in (_LEDGER, _ELIGIBLE))
+_CHARGER, _ELIGIBLE_CHARGER = (each.by("charger", _by_label) for each in (_LEDGER, _ELIGIBLE))
+_VEHICLE_EXCESS, _CHARGER_EXCESS = (replace(each, source="") for each in (_VEHICLE, _CHARGER))
+_MONTH = unlabelled(lambda snapshot: snapshot.energy, ENERGY).by(
     "month", lambda energy: {month.month: month for month in energy.months}
 )
 
 CHARGER_TOTALS = (
-    _CHARGER.gauge(
-        "joulo_total_kwh",
-        f"All energy ever charged in kWh, the session in progress included. {LEDGER}",
-        lambda totals: totals.held.kwh_hundredths / 100,
+    _CHARGER.of(lambda totals: totals.held.kwh_hundredths / 100).gauge(
+        "joulo_total_kwh", "All energy ever charged in kWh, the session in progress included."
     ),
-    _ELIGIBLE_CHARGER.counter(
+    _ELIGIBLE_CHARGER.of(lambda totals: totals.held.eligible_kwh_hundredths / 100).counter(
         "joulo_eligible_kwh_total",
-        f"Energy in kWh of sessions that count for ERE; absent while the API does not say it. {LEDGER}",
-        lambda totals: totals.held.eligible_kwh_hundredths / 100,
+        "Energy in kWh of sessions that count for ERE; absent while the API does not say it.",
     ),
-    _CHARGER.counter(
-        "joulo_ere_credits_total",
-        f"All ERE credits earned. {LEDGER}",
-        lambda totals: totals.held.credits_hundredths / 100,
+    _CHARGER.of(lambda totals: totals.held.credits_hundredths / 100).counter(
+        "joulo_ere_credits_total", "All ERE credits earned."
     ),
-    _CHARGER.counter(
-        "joulo_sessions_total",
-        f"Finished sessions. {LEDGER}",
-        lambda totals: totals.held.sessions,
+    _CHARGER.of(lambda totals: totals.held.sessions).counter("joulo_sessions_total", "Finished sessions."),
+    _CHARGER.of(lambda totals: totals.held.duration_ms / 1000).counter(
+        "joulo_session_seconds_total", "Duration of all finished sessions."
     ),
-    _CHARGER.counter(
-        "joulo_session_seconds_total",
-        f"Duration of all finished sessions. {LEDGER}",
-        lambda totals: totals.held.duration_ms / 1000,
-    ),
-    _CHARGER.gauge(
+    _CHARGER_EXCESS.of(lambda totals: totals.excess.kwh_hundredths / 100).gauge(
         "joulo_total_excess_kwh",
         "Energy in kWh by which joulo_total_kwh is held above the sum of all sessions; 0 where it is not.",
-        lambda totals: totals.excess.kwh_hundredths / 100,
     ),
-    _CHARGER.gauge(
+    _CHARGER_EXCESS.of(lambda totals: totals.excess.credits_hundredths / 100).gauge(
         "joulo_ere_credits_excess",
         "Credits by which joulo_ere_credits_total is held above the sum of all sessions; 0 where it is not.",
-        lambda totals: totals.excess.credits_hundredths / 100,
     ),
 )
 
 VEHICLE_TOTALS = (
-    _VEHICLE.counter(
-        "joulo_vehicle_kwh_total",
-        f"All energy ever charged by the vehicle in kWh. {LEDGER}",
-        lambda totals: totals.held.kwh_hundredths / 100,
+    _VEHICLE.of(lambda totals: totals.held.kwh_hundredths / 100).counter(
+        "joulo_vehicle_kwh_total", "All energy ever charged by the vehicle in kWh."
     ),
-    _ELIGIBLE_VEHICLE.counter(
+    _ELIGIBLE_VEHICLE.of(lambda totals: totals.held.eligible_kwh_hundredths / 100).counter(
         "joulo_vehicle_eligible_kwh_total",
-        "Energy in kWh of the vehicle's sessions that count for ERE; absent while the API does not say it. "
-        f"{LEDGER}",
-        lambda totals: totals.held.eligible_kwh_hundredths / 100,
+        "Energy in kWh of the vehicle's sessions that count for ERE; absent while the API does not say it.",
     ),
-    _VEHICLE.counter(
-        "joulo_vehicle_ere_credits_total",
-        f"All ERE credits earned with the vehicle. {LEDGER}",
-        lambda totals: totals.held.credits_hundredths / 100,
+    _VEHICLE.of(lambda totals: totals.held.credits_hundredths / 100).counter(
+        "joulo_vehicle_ere_credits_total", "All ERE credits earned with the vehicle."
     ),
-    _VEHICLE.counter(
-        "joulo_vehicle_sessions_total",
-        f"Finished sessions of the vehicle. {LEDGER}",
-        lambda totals: totals.held.sessions,
+    _VEHICLE.of(lambda totals: totals.held.sessions).counter(
+        "joulo_vehicle_sessions_total", "Finished sessions of the vehicle."
     ),
-    _VEHICLE.gauge(
+    _VEHICLE_EXCESS.of(lambda totals: totals.excess.kwh_hundredths / 100).gauge(
         "joulo_vehicle_excess_kwh",
         "Energy in kWh by which joulo_vehicle_kwh_total is held above the sum of its sessions; 0 where it is not.",
-        lambda totals: totals.excess.kwh_hundredths / 100,
     ),
-    _BOOK.gauge(
+    _BOOK.of(lambda book: book.history.complete).gauge(
         "joulo_history_complete",
         "1 once the whole history is in the ledger, but for sessions that cannot be read; totals per charger and "
         "vehicle appear only then.",
-        lambda book: book.history.complete,
     ),
-    _BOOK.gauge(
+    _BOOK.of(lambda book: book.history.unreadable).gauge(
         "joulo_history_unreadable_sessions",
         "Sessions of the history that cannot be used: without an id, or finished without energy.",
-        lambda book: book.history.unreadable,
     ),
 )
 
 ACCOUNT_TOTALS = (
-    _stated(("scope",), "account_kwh", _kwh).counter(
-        "joulo_account_kwh_total",
-        f"Energy of the whole account in kWh; scope ere counts what is eligible for ERE. {ENERGY}",
-        of_hundredths,
+    _stated(("scope",), "account_kwh", _kwh)
+    .of(of_hundredths)
+    .counter(
+        "joulo_account_kwh_total", "Energy of the whole account in kWh; scope ere counts what is eligible for ERE."
     ),
-    _stated((), "account_credits", lambda figures: {"": figures.credits_hundredths}).counter(
-        "joulo_account_ere_credits_total",
-        f"ERE credits of the whole account. {ENERGY}",
-        of_hundredths,
-    ),
+    _stated((), "account_credits", lambda figures: {"": figures.credits_hundredths})
+    .of(of_hundredths)
+    .counter("joulo_account_ere_credits_total", "ERE credits of the whole account."),
     _stated(("scope",), "account_sessions", _sessions).counter(
-        "joulo_account_sessions_total",
-        f"Sessions of the whole account; scope ere counts what is eligible for ERE. {ENERGY}",
-        float,
+        "joulo_account_sessions_total", "Sessions of the whole account; scope ere counts what is eligible for ERE."
     ),
-    _MONTH.by("scope", _kwh).gauge(
-        "joulo_month_kwh",
-        f"Energy of a month of the whole account in kWh. {ENERGY}",
-        of_hundredths,
-    ),
-    _MONTH.by("scope", _sessions).gauge(
-        "joulo_month_sessions",
-        f"Sessions of a month of the whole account. {ENERGY}",
-        lambda sessions: sessions,
-    ),
-    _MONTH.gauge(
-        "joulo_month_ere_credits",
-        f"ERE credits of a month of the whole account. {ENERGY}",
-        lambda month: of_hundredths(month.credits_hundredths),
+    _MONTH.by("scope", _kwh)
+    .of(of_hundredths)
+    .gauge("joulo_month_kwh", "Energy of a month of the whole account in kWh."),
+    _MONTH.by("scope", _sessions).gauge("joulo_month_sessions", "Sessions of a month of the whole account."),
+    _MONTH.of(lambda month: of_hundredths(month.credits_hundredths)).gauge(
+        "joulo_month_ere_credits", "ERE credits of a month of the whole account."
     ),
 )
 
 # ERE credits and their value -----------------------------------------------------------------------
 
-_POSITION_HELP = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
-_ESTIMATE_HELP = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."
-_MARKET_HELP = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
+_POSITION_SOURCE = "From /ere-position, cached for at most its refresh interval; absent once it is stale."
+_ESTIMATE_SOURCE = "From /sessions, cached for at most its refresh interval; absent where not given, or stale."
+_MARKET_SOURCE = "From the public price feed, cached for at most its refresh interval; absent once it is stale."
 
 
-def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
+def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, int]]:
     position = snapshot.ere_position
     if position is not None:
         confidence, projected, year = (
@@ -174,103 +139,67 @@ def _forecasts(snapshot: Snapshot) -> Iterable[tuple[Labels, None]]:
             for given in (position.forecast_confidence, position.forecast_projected, position.compliance_year)
         )
         if confidence or projected or year:
-            yield (confidence, projected.lower(), year), None
+            yield (confidence, projected.lower(), year), 1
 
 
-_POSITION = unlabelled(lambda snapshot: snapshot.ere_position)
-_ESTIMATE = unlabelled(lambda snapshot: snapshot.ere_estimate)
-_MARKET = unlabelled(lambda snapshot: snapshot.ere_price)
+_POSITION = unlabelled(lambda snapshot: snapshot.ere_position, _POSITION_SOURCE)
+_ESTIMATE = unlabelled(lambda snapshot: snapshot.ere_estimate, _ESTIMATE_SOURCE)
+_MARKET = unlabelled(lambda snapshot: snapshot.ere_price, _MARKET_SOURCE)
 _QUARTER = _POSITION.by("quarter", lambda position: {each.quarter: each for each in position.quarters})
 
 ERE = (
-    _ESTIMATE.gauge(
+    _ESTIMATE.of(lambda estimate: estimate.price_euros).gauge(
         "joulo_ere_estimate_price_euros",
-        f"Price per ERE credit in Joulo's estimate of a session's worth, before its fee. {_ESTIMATE_HELP}",
-        lambda estimate: estimate.price_euros,
+        "Price per ERE credit in Joulo's estimate of a session's worth, before its fee.",
     ),
-    _ESTIMATE.gauge(
-        "joulo_ere_estimate_fee_ratio",
-        f"Share that Joulo keeps in its estimate of a session's worth, 0-1. {_ESTIMATE_HELP}",
-        lambda estimate: estimate.fee_ratio,
+    _ESTIMATE.of(lambda estimate: estimate.fee_ratio).gauge(
+        "joulo_ere_estimate_fee_ratio", "Share that Joulo keeps in its estimate of a session's worth, 0-1."
     ),
     _POSITION.by("bucket", lambda position: position.euros).gauge(
-        "joulo_ere_position_euros",
-        f"Proceeds of sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
-        float,
+        "joulo_ere_position_euros", "Proceeds of sold ERE credits, after Joulo's fee."
     ),
     _POSITION.by("bucket", lambda position: position.credits).gauge(
-        "joulo_ere_position_credits",
-        f"ERE credits by the state of their sale. {_POSITION_HELP}",
-        float,
+        "joulo_ere_position_credits", "ERE credits by the state of their sale."
     ),
     _POSITION.by("bucket", lambda position: position.price_euros).gauge(
-        "joulo_ere_position_price_euros",
-        f"Price per ERE credit that was sold. {_POSITION_HELP}",
-        float,
+        "joulo_ere_position_price_euros", "Price per ERE credit that was sold."
     ),
     _POSITION.by("horizon", lambda position: position.forecast_euros).gauge(
-        "joulo_ere_forecast_euros",
-        f"Joulo's forecast of proceeds, after its fee. {_POSITION_HELP}",
-        float,
+        "joulo_ere_forecast_euros", "Joulo's forecast of proceeds, after its fee."
     ),
     _POSITION.by("horizon", lambda position: position.forecast_credits).gauge(
         "joulo_ere_forecast_credits",
-        "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects. "
-        f"{_POSITION_HELP}",
-        float,
+        "ERE credits not sold yet: ytd_unsold of the year so far, rest_of_year those that Joulo still expects.",
     ),
-    Labelled(("confidence", "projected", "compliance_year"), _forecasts).info(
-        "joulo_ere_forecast_info",
-        f"The forecast's confidence, whether it is projected, and its year; always 1. {_POSITION_HELP}",
+    Labelled(("confidence", "projected", "compliance_year"), _forecasts, _POSITION_SOURCE).gauge(
+        "joulo_ere_forecast_info", "The forecast's confidence, whether it is projected, and its year; always 1."
     ),
-    _POSITION.gauge(
-        "joulo_ere_forecast_history_days",
-        f"Days of history on which the forecast rests. {_POSITION_HELP}",
-        lambda position: position.forecast_history_days,
+    _POSITION.of(lambda position: position.forecast_history_days).gauge(
+        "joulo_ere_forecast_history_days", "Days of history on which the forecast rests."
     ),
-    _POSITION.gauge(
-        "joulo_ere_fee_ratio",
-        f"Share of the proceeds that Joulo keeps, 0-1. {_POSITION_HELP}",
-        lambda position: position.fee_ratio,
+    _POSITION.of(lambda position: position.fee_ratio).gauge(
+        "joulo_ere_fee_ratio", "Share of the proceeds that Joulo keeps, 0-1."
     ),
-    _POSITION.gauge(
-        "joulo_ere_realized_price_euros",
-        f"Mean price per ERE credit that has been sold. {_POSITION_HELP}",
-        lambda position: position.realized_price_euros,
+    _POSITION.of(lambda position: position.realized_price_euros).gauge(
+        "joulo_ere_realized_price_euros", "Mean price per ERE credit that has been sold."
     ),
-    _POSITION.gauge(
-        "joulo_ere_indicative_price_euros",
-        f"Price per unsold ERE credit in the forecast. {_POSITION_HELP}",
-        lambda position: position.indicative_price_euros,
+    _POSITION.of(lambda position: position.indicative_price_euros).gauge(
+        "joulo_ere_indicative_price_euros", "Price per unsold ERE credit in the forecast."
     ),
     _QUARTER.by("state", lambda quarter: quarter.credits).gauge(
-        "joulo_ere_quarter_credits",
-        f"ERE credits of a quarter. {_POSITION_HELP}",
-        float,
+        "joulo_ere_quarter_credits", "ERE credits of a quarter."
     ),
-    _QUARTER.gauge(
-        "joulo_ere_quarter_price_euros",
-        f"Price per ERE credit of a quarter. {_POSITION_HELP}",
-        lambda quarter: quarter.price_euros,
+    _QUARTER.of(lambda quarter: quarter.price_euros).gauge(
+        "joulo_ere_quarter_price_euros", "Price per ERE credit of a quarter."
     ),
     _QUARTER.by("status", lambda quarter: quarter.realized_euros).gauge(
-        "joulo_ere_quarter_realized_euros",
-        f"Proceeds of a quarter's sold ERE credits, after Joulo's fee. {_POSITION_HELP}",
-        float,
+        "joulo_ere_quarter_realized_euros", "Proceeds of a quarter's sold ERE credits, after Joulo's fee."
     ),
-    _QUARTER.gauge(
-        "joulo_ere_quarter_final",
-        f"1 if the quarter is settled, else 0. {_POSITION_HELP}",
-        lambda quarter: quarter.final,
+    _QUARTER.of(lambda quarter: quarter.final).gauge(
+        "joulo_ere_quarter_final", "1 if the quarter is settled, else 0."
     ),
-    _MARKET.gauge(
-        "joulo_ere_market_price_euros",
-        f"Market price of one ERE credit. {_MARKET_HELP}",
-        lambda price: price.euros,
-    ),
-    _MARKET.gauge(
-        "joulo_ere_market_price_timestamp_seconds",
-        f"Time of the market price's update, Unix time. {_MARKET_HELP}",
-        lambda price: price.at_seconds,
+    _MARKET.of(lambda price: price.euros).gauge("joulo_ere_market_price_euros", "Market price of one ERE credit."),
+    _MARKET.of(lambda price: price.at_seconds).gauge(
+        "joulo_ere_market_price_timestamp_seconds", "Time of the market price's update, Unix time."
     ),
 )

@@ -1,14 +1,9 @@
 """Metric families of the exporter itself: its requests and refreshes per account, and its process."""
 
 import platform
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.gc_collector import GCCollector
-from prometheus_client.metrics_core import Metric
-from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, Gauge, GCCollector, PlatformCollector, ProcessCollector
 
 from joulo_exporter.metrics.family import Family, Labelled, unlabelled
 from joulo_exporter.sharding import ALONE, Shard
@@ -18,45 +13,33 @@ _ENDPOINT = Labelled(
 )
 
 FAMILIES = (
-    _ENDPOINT.gauge(
-        "joulo_up",
-        "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one.",
-        lambda health: health.up,
+    _ENDPOINT.of(lambda health: health.up).gauge(
+        "joulo_up", "1 if the last refresh of the endpoint succeeded, else 0; absent before the first one."
     ),
-    _ENDPOINT.gauge(
-        "joulo_last_refresh_timestamp_seconds",
-        "Time of the last successful refresh of the endpoint, Unix time.",
-        lambda health: health.succeeded_at_seconds,
+    _ENDPOINT.of(lambda health: health.succeeded_at_seconds).gauge(
+        "joulo_last_refresh_timestamp_seconds", "Time of the last successful refresh of the endpoint, Unix time."
     ),
-    _ENDPOINT.gauge(
+    _ENDPOINT.of(lambda health: health.token_refused_at_seconds).gauge(
         "joulo_token_refused_timestamp_seconds",
         "When the API refused the token last at the endpoint (401 or 403), Unix time; absent if it never did.",
-        lambda health: health.token_refused_at_seconds,
     ),
-    _ENDPOINT.gauge(
-        "joulo_refresh_interval_seconds",
-        "The least time between two refreshes of the endpoint.",
-        lambda health: health.interval_s,
+    _ENDPOINT.of(lambda health: health.interval_s).gauge(
+        "joulo_refresh_interval_seconds", "The least time between two refreshes of the endpoint."
     ),
     _ENDPOINT.by("code", lambda health: health.requests).counter(
         "joulo_api_requests_total",
         "Requests to the API; code is the HTTP status, or timeout, connection, invalid.",
-        float,
     ),
-    _ENDPOINT.counter(
-        "joulo_api_malformed_records_total",
-        "Records of API responses that could not be read and were left out.",
-        lambda health: health.malformed,
+    _ENDPOINT.of(lambda health: health.malformed).counter(
+        "joulo_api_malformed_records_total", "Records of API responses that could not be read and were left out."
     ),
     _ENDPOINT.by("field", lambda health: health.malformed_fields).counter(
         "joulo_api_malformed_fields_total",
         "Fields of API responses that could not be used and were treated as not given.",
-        float,
     ),
-    _ENDPOINT.gauge(
+    _ENDPOINT.of(lambda health: health.unknown_fields).gauge(
         "joulo_api_unknown_fields",
         "Fields of API responses that this version does not know, by name, at most 64; the debug log has them.",
-        lambda health: health.unknown_fields,
     ),
     Family(
         "joulo_api_request_duration_seconds",
@@ -65,10 +48,8 @@ FAMILIES = (
         ("endpoint",),
         lambda snapshot: [((health.endpoint,), health.durations) for health in snapshot.endpoints],
     ),
-    unlabelled(lambda snapshot: snapshot.book).gauge(
-        "joulo_ledger_persistent",
-        "1 if the ledger is on disk, 0 if it is in memory and lost with the process.",
-        lambda book: book.persistent,
+    unlabelled(lambda snapshot: snapshot.book.persistent if snapshot.book else None).gauge(
+        "joulo_ledger_persistent", "1 if the ledger is on disk, 0 if it is in memory and lost with the process."
     ),
 )
 
@@ -81,59 +62,36 @@ class ConfigReloads:
     succeeded_at_seconds: float
 
 
-class ExporterCollector(Collector):
-    """The exporter's version, the state of its configuration, and its place among the shards."""
-
-    def __init__(self, version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> None:
-        self._reloads = reloads
-        self._build = _gauge(
-            "joulo_exporter_build_info",
-            "Version of the exporter and of Python, always 1.",
-            1,
-            version=version,
-            python_version=platform.python_version(),
-        )
-        self._ordinal = _gauge(
-            "joulo_exporter_shard_ordinal",
-            "Shard of the accounts that this exporter serves, from 0; the label is the same.",
-            shard.ordinal,
-            shard_ordinal=str(shard.ordinal),
-        )
-        self._total = _gauge(
-            "joulo_exporter_total_shards",
-            "Number of shards that this exporter knows of; 1 if it serves all accounts.",
-            shard.total,
-        )
-
-    def collect(self) -> Iterable[Metric]:
-        """Return the families with their values."""
-        return (
-            self._build,
-            _gauge(
-                "joulo_exporter_config_last_reload_successful",
-                "1 if the last loading of the configuration succeeded, else 0.",
-                float(self._reloads.successful),
-            ),
-            _gauge(
-                "joulo_exporter_config_last_reload_success_timestamp_seconds",
-                "Time when the configuration was last loaded without a fault, Unix time.",
-                self._reloads.succeeded_at_seconds,
-            ),
-            self._ordinal,
-            self._total,
-        )
-
-
-def _gauge(name: str, text: str, value: float, **labels: str) -> Metric:
-    gauge = GaugeMetricFamily(name, text, labels=tuple(labels))
-    gauge.add_metric(tuple(labels.values()), value)
-    return gauge
-
-
 def process_registry(version: str, reloads: ConfigReloads, shard: Shard = ALONE) -> CollectorRegistry:
-    """Return a registry with the metrics of this process."""
+    """Return a registry with the metrics of this process: version, configuration, shard, memory and the like."""
     registry = CollectorRegistry(auto_describe=True)
-    registry.register(ExporterCollector(version, reloads, shard))
+
+    def gauge(name: str, text: str, **labels: str) -> Gauge:
+        metric = Gauge(name, text, tuple(labels), registry=registry)
+        return metric.labels(**labels) if labels else metric
+
+    gauge(
+        "joulo_exporter_build_info",
+        "Version of the exporter and of Python, always 1.",
+        version=version,
+        python_version=platform.python_version(),
+    ).set(1)
+    gauge(
+        "joulo_exporter_config_last_reload_successful",
+        "1 if the last loading of the configuration succeeded, else 0.",
+    ).set_function(lambda: reloads.successful)
+    gauge(
+        "joulo_exporter_config_last_reload_success_timestamp_seconds",
+        "Time when the configuration was last loaded without a fault, Unix time.",
+    ).set_function(lambda: reloads.succeeded_at_seconds)
+    gauge(
+        "joulo_exporter_shard_ordinal",
+        "Shard of the accounts that this exporter serves, from 0; the label is the same.",
+        shard_ordinal=str(shard.ordinal),
+    ).set(shard.ordinal)
+    gauge(
+        "joulo_exporter_total_shards", "Number of shards that this exporter knows of; 1 if it serves all accounts."
+    ).set(shard.total)
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -1,7 +1,7 @@
 """A metric family: name, help, type, labels and mapping in one entry."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Literal, TypeVar
 
 from prometheus_client.metrics_core import Metric
@@ -11,11 +11,8 @@ from joulo_exporter.snapshot import DURATION_BOUNDS_S, Durations, Snapshot
 
 Labels = tuple[str, ...]
 Value = float | Durations
-Item = TypeVar("Item")
+Item_co = TypeVar("Item_co", covariant=True)
 Part = TypeVar("Part")
-
-Samples = Iterable[tuple[Labels, Value]]
-"""Pairs of label values, in the order of the family's labels, and a value."""
 
 LIVE = "Cached: at most a refresh interval old while the API responds, absent once it is stale."
 LEDGER = "From the ledger of all sessions; never falls, and stays while the API does not respond."
@@ -30,8 +27,11 @@ class Family:
     type: Literal["gauge", "counter", "histogram"]
     help: str
     labels: Labels
-    samples: Callable[[Snapshot], Samples]
-    """Returns the samples of a snapshot; a value that the API does not give is left out."""
+    samples: Callable[[Snapshot], Iterable[tuple[Labels, Value]]]
+    """Returns label values, in the order of the labels, and value of each sample of a snapshot.
+
+    A value that the API does not give is left out.
+    """
 
     def empty(self) -> Metric:
         """Return the family without samples; the client library names a counter without ``_total``."""
@@ -55,22 +55,34 @@ def series_of(value: Value) -> Iterable[tuple[str, dict[str, str], float]]:
     if not isinstance(value, Durations):
         yield "", {}, value
         return
-    bounds = (*map(number, DURATION_BOUNDS_S), "+Inf")
-    for bound, count in zip(bounds, (*value.buckets, value.count), strict=True):
-        yield "_bucket", {"le": bound}, count
-    yield "_count", {}, value.count
+    for bound, count in zip(DURATION_BOUNDS_S, value.buckets, strict=True):
+        yield "_bucket", {"le": number(bound)}, count
+    yield "_count", {}, value.buckets[-1]
     yield "_sum", {}, value.sum_s
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled(Generic[Item]):
+class Labelled(Generic[Item_co]):
     """Maker of the families that have one sample for each item of a kind, such as a charger."""
 
     labels: Labels
-    items: Callable[[Snapshot], Iterable[tuple[Labels, Item]]]
+    items: Callable[[Snapshot], Iterable[tuple[Labels, Item_co]]]
     """Returns the items of a snapshot, each after the values of its labels."""
+    source: str = ""
+    """Sentence on the origin of the values, with which every HELP text ends."""
 
-    def by(self, label: str, parts: Callable[[Item], Mapping[str, Part]]) -> "Labelled[Part]":
+    def of(self, value: Callable[[Item_co], Part | None]) -> "Labelled[Part]":
+        """Return the maker of families that have this value of each item; ``None`` is left out."""
+        items = self.items
+        return Labelled(
+            self.labels,
+            lambda snapshot: [
+                (labels, given) for labels, item in items(snapshot) if (given := value(item)) is not None
+            ],
+            self.source,
+        )
+
+    def by(self, label: str, parts: Callable[[Item_co], Mapping[str, Part | None]]) -> "Labelled[Part]":
         """Return the maker of families that have one sample for each part of an item, by a further label."""
         items = self.items
         return Labelled(
@@ -79,31 +91,23 @@ class Labelled(Generic[Item]):
                 (labels + (key,), part)  # noqa: RUF005 -- faster than (*labels, key)
                 for labels, item in items(snapshot)
                 for key, part in parts(item).items()
+                if part is not None
             ],
+            self.source,
         )
 
-    def gauge(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
-        """Return a gauge; ``None`` gives no sample."""
-        return Family(name, "gauge", text, self.labels, self._samples(value))
+    def gauge(self: "Labelled[Value]", name: str, text: str) -> Family:
+        """Return a gauge of the items, which are numbers."""
+        return Family(name, "gauge", f"{text} {self.source}".rstrip(), self.labels, self.items)
 
-    def counter(self, name: str, text: str, value: Callable[[Item], float | None]) -> Family:
-        """Return a counter; ``None`` gives no sample."""
-        return Family(name, "counter", text, self.labels, self._samples(value))
-
-    def info(self, name: str, text: str) -> Family:
-        """Return a gauge that is always 1; its labels hold the information."""
-        return self.gauge(name, text, lambda _: 1.0)
-
-    def _samples(self, value: Callable[[Item], float | None]) -> Callable[[Snapshot], Samples]:
-        items = self.items
-        return lambda snapshot: [
-            (labels, given) for labels, item in items(snapshot) if (given := value(item)) is not None
-        ]
+    def counter(self: "Labelled[Value]", name: str, text: str) -> Family:
+        """Return a counter of the items, which are numbers."""
+        return replace(self.gauge(name, text), type="counter")
 
 
-def unlabelled(record: Callable[[Snapshot], Item | None]) -> Labelled[Item]:
+def unlabelled(record: Callable[[Snapshot], Part | None], source: str = "") -> Labelled[Part]:
     """Return the maker of families that have one sample without labels, where a snapshot has the record."""
-    return Labelled((), lambda snapshot: () if (found := record(snapshot)) is None else [((), found)])
+    return Labelled((), lambda snapshot: () if (found := record(snapshot)) is None else [((), found)], source)
 
 
 def number(value: float) -> str:

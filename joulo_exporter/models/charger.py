@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
+from joulo_exporter.models.wire import Fields, MalformedRecordError
 
 KNOWN_STATUSES = ("online", "offline", "charging", "active", "unavailable", "unknown")
 """The statuses that the API documents; it may send others."""
@@ -53,19 +53,16 @@ class Charger(msgspec.Struct, frozen=True, gc=False):
     """Whether the meter reading is dated in the future, and therefore left out."""
 
 
-def parse_chargers(
-    body: bytes, plausibility: Plausibility, memory: dict[int, Charger] | None = None
-) -> ApiResponse[tuple[Charger, ...]]:
+def parse_chargers(fields: Fields, memory: dict[int, Charger] | None = None) -> tuple[Charger, ...]:
     """Read an API response of ``/chargers``; no ``chargers`` in it means that there are none yet.
 
     ``memory`` is as for ``Fields.records``: most chargers stand still most of the time. If no charger in the
     response can be used, that is an ``ApiResponseError``.
     """
-    fields = read_object(body, plausibility)
     if not fields.has_value("chargers") and not {"error", "code", "message"}.isdisjoint(fields.names):
         raise ApiResponseError("the API response is an error message with status 200")
     fields.ignore("error")
-    return fields.response(fields.records("chargers", _charger, main=True, memory=memory))
+    return fields.records("chargers", _charger, main=True, memory=memory)
 
 
 def _charger(fields: Fields) -> Charger:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
+from joulo_exporter.models.wire import Fields, MalformedRecordError
 
 _QUARTER = re.compile(r"\d{4}-Q[1-4]", re.ASCII)
 _SETTLED = ("paid", "payable", "reserved")
@@ -79,9 +79,8 @@ class ErePrice(msgspec.Struct, frozen=True, gc=False):
     at_seconds: float | None = None
 
 
-def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePosition]:
+def parse_ere_position(fields: Fields) -> ErePosition:
     """Read an API response of ``/ere-position``; an ``ApiResponseError`` if it gives none of the known figures."""
-    fields = read_object(body, plausibility)
     year = fields.number("compliance_year", least=2000, most=2100)
     position = ErePosition(
         **{name: _figures(fields, places) for name, places in _POSITION.items()},
@@ -96,12 +95,11 @@ def parse_ere_position(body: bytes, plausibility: Plausibility) -> ApiResponse[E
     )
     if position == ErePosition():
         raise ApiResponseError("the API response gives none of the figures of an ERE position")
-    return fields.response(position)
+    return position
 
 
-def parse_ere_price(body: bytes, plausibility: Plausibility) -> ApiResponse[ErePrice]:
+def parse_ere_price(fields: Fields) -> ErePrice:
     """Read an API response of the public feed; an ``ApiResponseError`` if it is out of order or gives no price."""
-    fields = read_object(body, plausibility)
     if fields.boolean("ok") is False:
         raise ApiResponseError("the price feed says that it is out of order")
     price = ErePrice()
@@ -110,7 +108,7 @@ def parse_ere_price(body: bytes, plausibility: Plausibility) -> ApiResponse[EreP
         price = ErePrice(_figure(current, "mid_eur"), current.moment("updated_at"))
     if price == ErePrice():
         raise ApiResponseError("the API response gives no price")
-    return fields.response(price)
+    return price
 
 
 def _figure(fields: Fields, name: str) -> float | None:

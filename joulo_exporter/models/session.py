@@ -5,7 +5,7 @@ import re
 import msgspec
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.wire import ApiResponse, Fields, MalformedRecordError, Plausibility, read_object
+from joulo_exporter.models.wire import Fields, MalformedRecordError
 
 MAX_CREDITS_PER_KWH = 3.0
 """Upper bound of ERE credits per kilowatt-hour, above any formula of the vendor so far (0.3327 in 2026)."""
@@ -50,9 +50,8 @@ class SessionPage(msgspec.Struct, frozen=True):
     estimate: EreEstimate | None = None
 
 
-def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[SessionPage]:
+def parse_sessions(fields: Fields) -> SessionPage:
     """Read a page of ``/sessions``, newest first; an ``ApiResponseError`` if no session in it can be used."""
-    fields = read_object(body, plausibility)
     if not fields.has_value("sessions"):
         raise ApiResponseError("not what the API documents: it has no list of sessions")
     sessions = fields.records("sessions", _session, main=True)
@@ -60,7 +59,7 @@ def parse_sessions(body: bytes, plausibility: Plausibility) -> ApiResponse[Sessi
     estimate = None
     if basis := fields.section("estimate_basis"):
         estimate = EreEstimate(basis.number("price_per_ere"), basis.share("effective_fee_pct"))
-    return fields.response(SessionPage(sessions, estimate))
+    return SessionPage(sessions, estimate)
 
 
 def _session(fields: Fields) -> Session:
@@ -118,13 +117,12 @@ class Energy(Figures, frozen=True, gc=False, kw_only=True):
     months: tuple[Month, ...] = ()
 
 
-def parse_energy(body: bytes, plausibility: Plausibility) -> ApiResponse[Energy]:
+def parse_energy(fields: Fields) -> Energy:
     """Read an API response of ``/energy``; an ``ApiResponseError`` if it gives none of the documented figures."""
-    fields = read_object(body, plausibility)
     energy = Energy(months=fields.records("months", _month, "month"), **_figures(fields, "total_"))
     if energy == Energy() and (fields.flawed or not fields.has_value("months")):
         raise ApiResponseError("the API response gives none of the totals that the API documents")
-    return fields.response(energy)
+    return energy
 
 
 def _month(fields: Fields) -> Month:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
@@ -39,9 +38,10 @@ _EARLIEST_S = datetime(2015, 1, 1, tzinfo=UTC).timestamp()
 _MOST_RECORDS = 10_000  # a page has at most 100, but millions of empty ones fit into a few MiB
 _MOST_KWH = 1e6
 _NULL = b"null"
+# JavaScript writes half of a surrogate pair where a text was cut in the middle of an emoji. JSON's grammar allows
+# it, msgspec does not; and a half in one nickname must not cost the whole API response.
 _ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
 )
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d.*", re.ASCII)
 _Object = dict[str, msgspec.Raw]
@@ -249,13 +249,13 @@ class Fields:
         response = self._response
         path = "" if main else f"{self._path}{name}."
         key = attrgetter(key_name)
+        memory = {} if memory is None else memory
         found: dict[str, Record] = {}
         flawless: dict[int, Record] = {}
         items = self._decode(name, _RECORDS) or ()
         for position, item in enumerate(items):
-            digest = hash(bytes(item)) if memory is not None else 0
-            record = memory.get(digest) if memory is not None else None
-            flaws = len(response.malformed_fields)
+            digest, flaws = hash(bytes(item)), len(response.malformed_fields)
+            record = memory.get(digest)
             if record is None:
                 try:
                     fields = self._within(msgspec.json.decode(item, type=_Object), path)
@@ -271,19 +271,12 @@ class Fields:
                 flawless[digest] = record
             if found.setdefault(key(record), record) is not record:
                 response.malformed.append(f"record {position}: there is another one with its {key_name}")
-        if memory is not None:
-            memory.clear()
-            memory.update(flawless)
+        memory.clear()
+        memory.update(flawless)
         if main and self.flawed and not found:
             fault = [*response.malformed, *response.malformed_fields][0]
             raise ApiResponseError(f"no record of the API response can be used; {fault}")
         return tuple(found.values())
-
-    def response(self, content: Record) -> ApiResponse[Record]:
-        """Return the whole API response, with ``content`` read from it."""
-        self._response.content = content
-        self._response.unknown_fields.update(self.unknown())
-        return self._response
 
     def unknown(self) -> Iterator[str]:
         """Yield the paths of the fields that were not read, in this object and in those within."""
@@ -304,10 +297,15 @@ class Fields:
             return None
 
 
-def read_object(body: bytes, plausibility: Plausibility) -> Fields:
-    """Decode the JSON object of an API response; anything else is an ``ApiResponseError``."""
+def read_response(body: bytes, plausibility: Plausibility, parse: Callable[[Fields], Any]) -> ApiResponse[Any]:
+    """Return an API response, whose content ``parse`` makes of the fields of its JSON object.
+
+    Raises:
+        ApiResponseError: the body is no JSON object, or ``parse`` does not find in it what it is about.
+    """
     try:
-        values = msgspec.json.decode(_without_lone_surrogates(body), type=_Object)
+        readable = _ESCAPE.sub(lambda escape: rb"\ufffd" if escape[1] else escape[0], body)
+        values = msgspec.json.decode(readable, type=_Object)
     except _JSON_ERRORS as error:
         if is_web_page(body):
             raise ApiResponseError(
@@ -317,12 +315,16 @@ def read_object(body: bytes, plausibility: Plausibility) -> Fields:
         # Not chained: a UnicodeDecodeError holds the whole body.
         fault = "it is nested too deeply" if isinstance(error, RecursionError) else error
         raise ApiResponseError(f"the API response is not what the API documents: {fault}") from None
-    return Fields(values, plausibility, ApiResponse(None))
+    response: ApiResponse[Any] = ApiResponse(None)
+    fields = Fields(values, plausibility, response)
+    response.content = parse(fields)
+    response.unknown_fields.update(fields.unknown())
+    return response
 
 
 def is_web_page(body: bytes) -> bool:
     """Return whether a body is HTML; the content type does not tell, since gateways mix up HTML and JSON."""
-    return body[:64].removeprefix(BOM_UTF8).lstrip().startswith(b"<")
+    return body[:64].lstrip().startswith(b"<")
 
 
 def unix_seconds(text: str) -> float:
@@ -335,14 +337,3 @@ def unix_seconds(text: str) -> float:
             moment = datetime.fromisoformat(text.upper())
             return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     raise ValueError("no ISO 8601 timestamp")
-
-
-def _without_lone_surrogates(body: bytes) -> bytes:
-    """Replace halves of surrogate pairs by U+FFFD, the replacement character.
-
-    JavaScript writes such a half where a text was cut in the middle of an emoji. JSON's grammar allows it, msgspec
-    does not; and a half in one nickname must not cost the whole API response.
-    """
-    if b"\\ud" not in body and b"\\uD" not in body:
-        return body
-    return _ESCAPE.sub(lambda escape: b"\\ufffd" if escape[1] else escape[0], body)

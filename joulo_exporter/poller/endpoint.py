@@ -14,45 +14,28 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from joulo_exporter.api.client import (
-    CHARGERS,
-    ENERGY,
-    ERE_PRICE,
-    OPTIONAL_ENDPOINTS,
-    SESSIONS,
-    Endpoint,
-    JouloClient,
-)
+from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.config.files import Secret
 from joulo_exporter.config.schema import AccountConfig, ApiConfig, Config
-from joulo_exporter.errors import (
-    ApiError,
-    ApiRefusalError,
-    LedgerError,
-)
-from joulo_exporter.ledger import (
-    PAGE_SIZE,
+from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
+from joulo_exporter.ledger.account import (
     PUBLIC_ACCOUNT,
     AccountLedger,
     ClockJump,
-    Database,
     EndpointRecord,
-    Outcome,
     Pause,
     Refreshes,
-    Walk,
-    next_page,
 )
+from joulo_exporter.ledger.database import Database
+from joulo_exporter.ledger.history import PAGE_SIZE, Outcome, Walk, next_page
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.models.charger import parse_chargers
-from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.snapshot import EndpointHealth
 
@@ -78,23 +61,6 @@ _REFUSAL = re.compile(r"\S+: 40[13], ")
 
 _MOST_UNKNOWN = 64
 """Most names of unknown fields that are counted, and letters of one that are logged: they come from outside."""
-
-
-def pause_after_failure(
-    interval_s: float, failures: int, fraction: float, retry_after_s: float | None = None
-) -> float:
-    """Return the seconds from a request that failed to the next one: exponential, bounded, with jitter.
-
-    Args:
-        interval_s: the endpoint's interval, which is the lower bound.
-        failures: failures in a row, at least 1; after the first, the pause is the interval.
-        fraction: a random number in [0, 1) for the jitter.
-        retry_after_s: the seconds of ``Retry-After``, if the API sent it.
-    """
-    doublings = min(max(failures, 1) - 1, 20)
-    back_off = max(interval_s, min(interval_s * 2.0**doublings, LONGEST_BACK_OFF_S))
-    obeyed_s = min(retry_after_s or 0.0, LONGEST_RETRY_AFTER_S)
-    return max(back_off * (1 + FAILURE_JITTER_SHARE * fraction), obeyed_s)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -126,7 +92,7 @@ class Plan(msgspec.Struct, frozen=True):
     def api(self) -> ApiConfig:
         """Return access to the API, or to the server of the price feed."""
         api = self.config.api
-        return api if self.account else replace(api, url=api.ere_price_url.removesuffix(ERE_PRICE.path))
+        return api if self.account else replace(api, url=api.ere_price_url)
 
     def ledger(self, database: Database) -> AccountLedger:
         """Return the account's part of the ledger."""
@@ -161,7 +127,7 @@ class EndpointState:
         self.content: Any = None
         """Content of the last API response; ``None`` before the first one."""
         self.walk = Walk()
-        """Progress of reading the history; only ``SessionsState`` uses it."""
+        """Progress of reading the history; only the state of ``/sessions`` uses it."""
         self.health = EndpointHealth(self.name, self._regular_interval_s)
         """The state as snapshots show it."""
         self.pause = _NEVER
@@ -229,26 +195,20 @@ class EndpointState:
     def _note(self, **changes: object) -> None:
         self.health = replace(self.health, **changes)
 
-    # Overridden for /sessions ---------------------------------------------------------------------
-
     @property
     def interval_s(self) -> float:
-        """Return the least time from one request to the next, in seconds."""
-        return self._regular_interval_s
-
-    def page(self, now_seconds: float) -> Walk | None:  # noqa: ARG002
-        """Choose no page: the endpoint has none."""
-        return None
-
-    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:  # noqa: ARG002
-        """Ask the endpoint."""
-        return await client.fetch(self.endpoint)
-
-    def keep(self, response: ApiResponse[Any], outcome: Outcome) -> None:  # noqa: ARG002
-        """Serve the API response from now on."""
-        self.content = response.content
+        """Return the least time from one request to the next: while there are pages to read, that between two."""
+        is_walking = self.endpoint is SESSIONS and self.walk.offset is not None
+        return self.plan.config.history.page_interval_s if is_walking else self._regular_interval_s
 
     # The course of a refresh ----------------------------------------------------------------------
+
+    def page(self) -> Walk | None:
+        """Choose the page to ask for now; ``None`` for an endpoint without pages, as all are but ``/sessions``."""
+        if self.endpoint is not SESSIONS:
+            return None
+        interval_s, resync_s = self._regular_interval_s, self.plan.config.history.resync_interval_s
+        return next_page(self.walk, self.requested_at_seconds, interval_s=interval_s, resync_interval_s=resync_s)
 
     def requested(self) -> None:
         """Note that a request goes out now; should its outcome never be noted, the pause is the interval."""
@@ -259,17 +219,26 @@ class EndpointState:
         """Return the pause since the last request as the ledger keeps it, by the wall clock."""
         return Pause(self.requested_at_seconds, self.pause.length_s, failures)
 
-    def observe_duration(self) -> None:
-        """Note that the request which went out last is over."""
-        duration_s = self.clock.monotonic() - self.pause.requested_at_seconds
-        self._note(durations=self.health.durations.observed(duration_s))
+    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[Any]:
+        """Ask the endpoint, for a page that the ledger has noted, and observe how long it takes."""
+        query = None
+        if page is not None:
+            self.walk, self.record = page, partial(AccountLedger.record_page, asked=page)
+            query = {"limit": str(PAGE_SIZE), "offset": str(page.asked_offset)}
+        try:
+            return await client.fetch(self.endpoint, query)
+        finally:
+            duration_s = self.clock.monotonic() - self.pause.requested_at_seconds
+            self._note(durations=self.health.durations.observed(duration_s))
 
     def count_request(self, code: str) -> None:
         """Count a request by its outcome, once that is written down: a counter must not fall with a restart."""
         self._note(requests=_counted(self.health.requests, [code]))
 
-    def succeeded(self, response: ApiResponse[object]) -> None:
-        """Note a refresh that succeeded, and the parts of the API response that could not be used."""
+    def succeeded(self, response: ApiResponse[Any], outcome: Outcome) -> None:
+        """Serve an API response that the ledger has, and note the parts of it that could not be used."""
+        self.walk = outcome.walk or self.walk
+        self.content = response.content.estimate if self.endpoint is SESSIONS else response.content
         if self._failure_log.failures:
             fields = self._log_fields | self._failure_log.succeeded(self.clock.monotonic())
             event(_logger, "info", "refresh works again", **fields)
@@ -296,13 +265,12 @@ class EndpointState:
         self.api_error, asked_mono_s, interval_s = error, self.pause.requested_at_seconds, self._regular_interval_s
         if _refuses_token(error):
             self._note(token_refused_at_seconds=self.requested_at_seconds)
-        is_refused = isinstance(error, ApiRefusalError) and error.status != HTTPStatus.UNAUTHORIZED
+        is_refused = isinstance(error, ApiRefusalError) and error.code != "401"
         unavailable = is_refused and self.endpoint in OPTIONAL_ENDPOINTS
         if unavailable:
             interval_s = max(interval_s, _REFUSED_RETRY_S)
-        retry_after_s = error.retry_after_s
-        if retry_after_s is not None:
-            retry_after_s += self.clock.monotonic() - asked_mono_s
+        since_request_s = self.clock.monotonic() - asked_mono_s
+        retry_after_s = 0.0 if error.retry_after_s is None else error.retry_after_s + since_request_s
         self._back_off(asked_mono_s, interval_s, retry_after_s)
         if unavailable:
             self._note(up=False, error=str(error))
@@ -324,9 +292,13 @@ class EndpointState:
         else:
             self._fail("error", "internal error", "internal", "internal error; see the log", err=error)
 
-    def _back_off(self, since_mono_s: float, interval_s: float, retry_after_s: float | None = None) -> None:
+    def _back_off(self, since_mono_s: float, interval_s: float, retry_after_s: float = 0.0) -> None:
+        """Wait for the interval, doubled with each further failure in a row, and as long as the API asks for."""
         failures = self.pause.failures + 1
-        length_s = pause_after_failure(interval_s, failures, self.fraction(), retry_after_s)
+        doubled_s = interval_s * 2.0 ** min(failures - 1, 20)
+        back_off_s = max(interval_s, min(doubled_s, LONGEST_BACK_OFF_S))
+        jittered_s = back_off_s * (1 + FAILURE_JITTER_SHARE * self.fraction())
+        length_s = max(jittered_s, min(retry_after_s, LONGEST_RETRY_AFTER_S))
         self._wait_for(Pause(since_mono_s, length_s, failures))
 
     def _fail(self, level: Level, message: str, reason: str, shown: str, err: object = None) -> None:
@@ -353,11 +325,6 @@ class EndpointState:
         """Return when the last response is too old: ``stale_after`` past the refresh that should follow it."""
         return self._expected_mono_s + self.plan.config.stale_after_s
 
-    @property
-    def fresh_content(self) -> Any:  # noqa: ANN401 -- of the endpoint
-        """Return the content of the last API response, if it may still be served as live."""
-        return self.content if self.clock.monotonic() < self.expires_mono_s else None
-
     # The log --------------------------------------------------------------------------------------
 
     def _log_faults(self, response: ApiResponse[object]) -> None:
@@ -383,37 +350,6 @@ class EndpointState:
             event(_logger, "warn", message, **self._log_fields, **fields)
 
 
-class SessionsState(EndpointState):
-    """State of ``/sessions``: the newest page comes each interval, and older ones in between during a walk.
-
-    Its content is the estimate of the last page; the sessions themselves are in the ledger.
-    """
-
-    @property
-    def interval_s(self) -> float:
-        """Return the pause between two pages while there are pages to read, else the configured interval."""
-        return self._regular_interval_s if self.walk.offset is None else self.plan.config.history.page_interval_s
-
-    def page(self, now_seconds: float) -> Walk:
-        """Choose the page to ask for now."""
-        return next_page(
-            self.walk,
-            now_seconds,
-            interval_s=self._regular_interval_s,
-            resync_interval_s=self.plan.config.history.resync_interval_s,
-        )
-
-    async def fetch(self, client: JouloClient, page: Walk | None) -> ApiResponse[SessionPage]:
-        """Ask for the page that was chosen, which the ledger has noted."""
-        self.walk = page or self.walk
-        self.record = partial(AccountLedger.record_page, asked=self.walk)
-        return await client.fetch(self.endpoint, {"limit": str(PAGE_SIZE), "offset": str(self.walk.asked_offset)})
-
-    def keep(self, response: ApiResponse[SessionPage], outcome: Outcome) -> None:
-        """Go on from the walk after the page, and serve its estimate from now on."""
-        self.walk, self.content = outcome.walk or self.walk, response.content.estimate
-
-
 def account_endpoints(
     plan: Plan, clock: SystemClock, fraction: Callable[[], float] = random.random
 ) -> list[EndpointState]:
@@ -432,14 +368,14 @@ def account_endpoints(
     chargers = dataclasses.replace(CHARGERS, parse=partial(parse_chargers, memory={}))
     return [
         EndpointState(chargers, AccountLedger.record_chargers, plan, clock, fraction),
-        SessionsState(SESSIONS, AccountLedger.record_page, plan, clock, fraction),
+        EndpointState(SESSIONS, AccountLedger.record_page, plan, clock, fraction),
         EndpointState(ENERGY, AccountLedger.record_energy, plan, clock, fraction),
         *optional,
     ]
 
 
 def _refuses_token(error: ApiError) -> bool:
-    return isinstance(error, ApiRefusalError) and error.status != HTTPStatus.NOT_FOUND
+    return isinstance(error, ApiRefusalError) and error.code != "404"
 
 
 def _counted(counts: Mapping[str, int], more: Iterable[str]) -> Mapping[str, int]:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -14,7 +14,10 @@ import msgspec
 from joulo_exporter.api.client import CHARGERS, ENERGY, OPTIONAL_ENDPOINTS, SESSIONS, Endpoint, JouloClient
 from joulo_exporter.clock import SystemClock
 from joulo_exporter.errors import ApiError, ApiRefusalError, LedgerError
-from joulo_exporter.ledger import FEW_MISSING, AccountLedger, Batches, Book, ClockJump, Outcome
+from joulo_exporter.ledger.account import AccountLedger, ClockJump
+from joulo_exporter.ledger.book import Book
+from joulo_exporter.ledger.database import Batches
+from joulo_exporter.ledger.history import FEW_MISSING, Outcome
 from joulo_exporter.logs import FailureLog, Level, event
 from joulo_exporter.poller.endpoint import EndpointState, Plan, account_endpoints
 from joulo_exporter.snapshot import EndpointHealth, Snapshot, ended_sessions, live_chargers
@@ -46,7 +49,8 @@ class Poller:
     """Gives random numbers in [0, 1) for jitter."""
 
     def __post_init__(self) -> None:
-        self._endpoints: dict[str, EndpointState] = {}
+        self.endpoints: dict[str, EndpointState] = {}
+        """The state of each, by name, in the order in which those that are due together are asked."""
         self._noted_since_seconds = self.clock.now()
         """Start of the process by the wall clock, as ``ClockJump`` has it."""
         self._wall_ahead_s = self._noted_since_seconds - self.clock.monotonic()
@@ -66,16 +70,11 @@ class Poller:
     def configure(self, client: JouloClient, ledger: AccountLedger, plan: Plan) -> None:
         """Follow a plan, while the loop does not run; each endpoint keeps its state."""
         self.client, self.ledger, self.plan = client, ledger, plan
-        former, self._endpoints = self._endpoints, {}
+        former, self.endpoints = self.endpoints, {}
         for new in account_endpoints(plan, self.clock, self.fraction):
-            self._endpoints[new.name] = former.get(new.name, new)
-            self._endpoints[new.name].configure(new.endpoint, plan)
+            self.endpoints[new.name] = former.get(new.name, new)
+            self.endpoints[new.name].configure(new.endpoint, plan)
         self.restored.clear()
-
-    @property
-    def endpoints(self) -> Iterable[EndpointState]:
-        """Return the state of each endpoint, in the order in which those that are due together are asked."""
-        return self._endpoints.values()
 
     async def run(self, first_delays: Mapping[str, float] = MappingProxyType({})) -> None:
         """Publish the ledger's state, then refresh for ever; once cancelled, it can be run again.
@@ -90,13 +89,13 @@ class Poller:
             async with self.refreshing:
                 await self._follow_wall_clock()
             mono_s = self.clock.monotonic()
-            due = [state for state in self._endpoints.values() if state.due_mono_s <= mono_s]
+            due = [state for state in self.endpoints.values() if state.due_mono_s <= mono_s]
             for state in due:
                 async with self.refreshing:
                     await self.refresh(state)
                     # Now, not after the other endpoints, whose API responses may take their time.
                     self.publish_snapshot()
-            due_mono_s = min(state.due_mono_s for state in self._endpoints.values())
+            due_mono_s = min(state.due_mono_s for state in self.endpoints.values())
             await self.clock.sleep(max(0.0, due_mono_s - self.clock.monotonic()))
 
     async def reread(self) -> None:
@@ -117,7 +116,7 @@ class Poller:
             except Exception as error:  # noqa: BLE001 -- tried again next time
                 self._log_ledger_failure(error)
                 return
-            for state in self._endpoints.values():
+            for state in self.endpoints.values():
                 state.follow(jump, walk)
             self._noted_since_seconds += jump_s
         self._wall_ahead_s = wall_ahead_s
@@ -131,7 +130,7 @@ class Poller:
             except Exception as error:  # noqa: BLE001 -- nothing may be asked without the throttle
                 self._log_ledger_failure(error)
                 await self.clock.sleep(self.plan.config.intervals[CHARGERS.name])
-        for name, state in self._endpoints.items():
+        for name, state in self.endpoints.items():
             state.restore(records.get(name), walk, first_delays.get(name, 0.0))
         await self._read_book()
 
@@ -153,20 +152,16 @@ class Poller:
         # Acquired before the request is noted, which must then go out at once.
         async with self.request_slots:
             state.requested()
-            page = state.page(state.requested_at_seconds)
+            page = state.page()
             pause = state.recorded_pause(state.pause.failures)
             await self.offload(self.ledger.begin_request, state.name, pause, page)
             # The ledger may have taken its time, and the pause counts from the request.
             state.requested()
-            try:
-                response = await state.fetch(self.client, page)
-            finally:
-                state.observe_duration()
+            response = await state.fetch(self.client, page)
         outcome = await self._write(state.record, self.ledger, response, state.recorded_pause(failures=0))
-        state.keep(response, outcome)
-        state.succeeded(response)
+        state.succeeded(response, outcome)
         if outcome.session_ended:
-            self._endpoints[SESSIONS.name].bring_forward()
+            self.endpoints[SESSIONS.name].bring_forward()
         if outcome.missing:
             self._log_missing(outcome)
 
@@ -180,8 +175,8 @@ class Poller:
 
     async def _record_failure(self, state: EndpointState, error: ApiError) -> None:
         state.failed(error)
-        pause = state.recorded_pause(state.pause.failures)
         try:
+            pause = state.recorded_pause(state.pause.failures)
             await self._write(self.ledger.record_failure, state.name, error, pause)
         except LedgerError as ledger_error:  # the pause that the API asked for holds all the same, in memory
             self._log_ledger_failure(ledger_error)
@@ -210,7 +205,7 @@ class Poller:
         result = write(*args)
         if self.plan.account is None:
             return result, None
-        chargers = self._endpoints[CHARGERS.name]
+        chargers = self.endpoints[CHARGERS.name]
         # Chargers that /chargers does not show get names only after its response: its slugs take precedence.
         name_unlinked = chargers.health.succeeded_at_seconds is not None or isinstance(
             chargers.api_error, ApiRefusalError
@@ -237,7 +232,7 @@ class Poller:
 
     def publish_snapshot(self) -> None:
         """Publish the present state, without the API responses that have become too old."""
-        mono_s, states = self.clock.monotonic(), self._endpoints.values()
+        mono_s, states = self.clock.monotonic(), self.endpoints.values()
         self.shown_until_mono_s = min(
             (state.expires_mono_s for state in states if state.expires_mono_s > mono_s), default=math.inf
         )
@@ -249,7 +244,7 @@ class Poller:
 
     def _snapshot(self) -> Snapshot:
         account, book = self.plan.label, self._book
-        health = tuple(state.health for state in self._endpoints.values())
+        health = tuple(state.health for state in self.endpoints.values())
         optional = {each.name: self._fresh(each) for each in OPTIONAL_ENDPOINTS}
         if book is None:
             return Snapshot(account, health, public=self.plan.account is None, **optional)
@@ -271,8 +266,9 @@ class Poller:
         )
 
     def _fresh(self, endpoint: Endpoint) -> Any:  # noqa: ANN401 -- of the endpoint
-        state = self._endpoints.get(endpoint.name)
-        return state and state.fresh_content
+        """Return the content of the last API response, if it may still be served as live."""
+        state = self.endpoints.get(endpoint.name)
+        return state.content if state is not None and self.clock.monotonic() < state.expires_mono_s else None
 
 
 def _held(

@@ -20,16 +20,17 @@ import msgspec
 from msgspec.structs import replace
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import Book, Completeness, HeldTotals, Totals, vehicle_of
+from joulo_exporter.exposition.lines import header, labelled
+from joulo_exporter.ledger.book import Book, Completeness, HeldTotals, vehicle_of
 from joulo_exporter.ledger.reader import LedgerReader, RecordedSession
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.metrics import FAMILIES, Family
-from joulo_exporter.metrics.family import number, series_of
+from joulo_exporter.metrics.chargers import LAST_SESSION
+from joulo_exporter.metrics.family import Labels, number, series_of
 from joulo_exporter.models.charger import Charger, LiveSession, Tags
 from joulo_exporter.snapshot import EndedSession, LiveCharger, Snapshot
 
 _HOUR_MS = 3_600_000
-_SHORTEST_TENURE_MS = 900_000
-"""A session that was the last one for less time gets no series: it would have too few samples to be found."""
 _ALONE_MS = 600_000
 """Time from the last sample of a session's own series to the first sample of the next session's.
 
@@ -47,11 +48,7 @@ HISTORY = {
     "joulo_ere_credits_total",
     "joulo_sessions_total",
     "joulo_session_seconds_total",
-    "joulo_last_session_kwh",
-    "joulo_last_session_ere_credits",
-    "joulo_last_session_start_timestamp_seconds",
-    "joulo_last_session_end_timestamp_seconds",
-    _INFO,
+    *(family.name for family in LAST_SESSION),
     "joulo_vehicle_kwh_total",
     "joulo_vehicle_ere_credits_total",
     "joulo_vehicle_sessions_total",
@@ -81,21 +78,20 @@ class Backfill(msgspec.Struct, frozen=True):
 
 
 class TimedSession(msgspec.Struct, frozen=True):
-    """A session of the ledger with its start and end in milliseconds."""
+    """A session of the ledger with its start and end in milliseconds, and its labels."""
 
     session: RecordedSession
     start_ms: int
     end_ms: int
     """Not before the start; of a session in progress, the present."""
+    id_tag: str = ""
+    """As labels may show it."""
+    vehicle: str | None = None
+    """``None`` while a tag may still come."""
 
     def kwh_hundredths_at(self, moment_ms: int) -> int:
         """Return the energy until a moment between start and end."""
         return (self.session.kwh_hundredths or 0) * (moment_ms - self.start_ms) // (self.end_ms - self.start_ms)
-
-    @property
-    def mean_watts(self) -> int:
-        """Return the mean power from start to end."""
-        return (self.session.kwh_hundredths or 0) * 36_000_000 // (self.end_ms - self.start_ms)
 
 
 def last_of(sessions: Iterable[TimedSession]) -> TimedSession | None:
@@ -123,11 +119,11 @@ class Timeline(msgspec.Struct, frozen=True):
         totals_of = {self.key: HeldTotals([], totals, totals, Totals())}
         book = replace(_EMPTY_BOOK, labels={self.key: self.label}, chargers=totals_of, vehicles=totals_of)
         live = () if charger is None else (LiveCharger(self.label, charger, watts, None, "", ""),)
-        ended = () if last is None else (EndedSession(self.label, last.session, "", ""),)
+        ended = () if last is None else (EndedSession(self.label, last.session, last.id_tag, last.vehicle or ""),)
         return Snapshot(None, (), book=book, chargers=live, last_sessions=ended)
 
-    def snapshots(self, ticks: Iterable[int]) -> Iterator[tuple[int, TimedSession | None, Snapshot]]:
-        """Yield each of the rising ticks, the session that had ended last, and the snapshot of that moment.
+    def snapshots(self, ticks: Iterable[int]) -> Iterator[tuple[int, Snapshot]]:
+        """Yield each of the rising ticks, and the snapshot of that moment.
 
         The snapshot is the same object while nothing changes.
         """
@@ -148,26 +144,24 @@ class Timeline(msgspec.Struct, frozen=True):
                 if active:  # of several sessions in progress the charger shows the one that began last
                     current = active[-1]
                     live = LiveSession(current.session.id, kwh_hundredths=current.kwh_hundredths_at(moment_ms))
-                    charger, watts = Charger(self.key, charging=True, session=live), current.mean_watts
+                    charger = Charger(self.key, charging=True, session=live)
+                    length_ms = current.end_ms - current.start_ms
+                    watts = current.kwh_hundredths_at(current.end_ms) * 36_000_000 // length_ms
                 so_far = Totals(sum(each.kwh_hundredths_at(moment_ms) for each in active))
                 snapshot = self.snapshot(totals + so_far, last, charger, watts)
-            yield moment_ms, last, snapshot
+            yield moment_ms, snapshot
 
 
-def value_of(family: Family, snapshot: Snapshot) -> float | None:
-    """Return the value of the only series of a family; ``None`` if there is none."""
-    return next((figure for _, value in family.samples(snapshot) for *_, figure in series_of(value)), None)
+def samples_of(family: Family, snapshot: Snapshot) -> list[tuple[Labels, float]]:
+    """Return the samples of a family that has one series in each; those of the history all have."""
+    return [(labels, value) for labels, sample in family.samples(snapshot) for *_, value in series_of(sample)]
 
 
 # The series of an account ---------------------------------------------------------------------------
 
 
 class _AccountHistory:
-    """The series of one account.
-
-    Raises:
-        LedgerError: a charger has no label yet.
-    """
+    """The series of one account."""
 
     def __init__(self, reader: LedgerReader, account: str, tags: Tags, wanted: Backfill) -> None:
         self._reader = reader
@@ -178,10 +172,10 @@ class _AccountHistory:
         self._now_ms = self._end_ms = _milliseconds(wanted.now_seconds)
         if wanted.to_seconds is not None:
             self._end_ms = min(self._now_ms, _milliseconds(wanted.to_seconds))
-        self._chargers_held, self._vehicles_held = reader.held_totals(account, tags.vehicles)
+        self._held = reader.held_totals(account, tags.vehicles)
         self._labels = reader.labels(account)
         self._chargers = {charger.id: charger for charger in reader.last_chargers(account)}
-        for charger_id in (key for key in self._chargers_held if key not in self._labels):
+        for charger_id in {session.charger_id for session in reader.sessions(account)} - self._labels.keys():
             remedy = "let the exporter run until it has read /chargers"
             where = f"account {account}: " if account else ""
             raise LedgerError(f"{where}charger {charger_id} has no label yet; {remedy}")
@@ -189,56 +183,48 @@ class _AccountHistory:
     def series(self, family: Family) -> Iterator[tuple[dict[str, str], Iterable[tuple[int, float]]]]:
         """Yield the labels that the exporter gives to each series of a metric, and its (milliseconds, value)."""
         kind = family.labels[0]
+        account = {"account": self._account} if self._account else {}
         sessions: dict[str | None, list[TimedSession]] = {}
-        for session in self._reader.sessions(self._account):
-            key = session.charger_id if kind == "charger" else self._vehicle(session)
-            sessions.setdefault(key, []).append(self._timed(session))
-        for name, totals in (self._chargers_held if kind == "charger" else self._vehicles_held).items():
-            label = self._labels[name] if kind == "charger" else name
-            timeline = Timeline(name, label, sessions.get(name, []))
-            named = {kind: timeline.label} | ({"account": self._account} if self._account else {})
-            if family.name == _INFO:
-                for last, moments in self._tenures(timeline):
-                    if (vehicle := self._vehicle(last.session)) is not None:
-                        tag = self._tags.shown(last.session.id_tag)
-                        own = {"session_id": last.session.id, "id_tag": tag, "vehicle": vehicle}
-                        yield named | own, ((moment_ms, 1) for moment_ms in moments)
-            else:
-                samples = self._samples(family, timeline, totals.held)
-                # The panels of these two show a gap where there is no sample.
-                gaps = family.name in {"joulo_charging", _POWER}
-                yield named, samples if gaps else _needed(samples, self._step_ms)
+        for timed in map(self._timed, self._reader.sessions(self._account)):
+            key = timed.session.charger_id if kind == "charger" else timed.vehicle
+            sessions.setdefault(key, []).append(timed)
+        for name, totals in self._held[kind].items():
+            timeline = Timeline(name, self._labels[name] if kind == "charger" else name, sessions.get(name, []))
+            past = self._samples(family, timeline, totals.held)
+            for values, of_series in groupby(past, key=itemgetter(0)):
+                samples: Iterable[tuple[int, float]] = ((moment_ms, value) for _, moment_ms, value in of_series)
+                if family.name == _INFO:
+                    samples = self._tenure(list(samples)) if values[-1] else ()
+                elif family.name not in {"joulo_charging", _POWER}:  # whose panels show a gap without a sample
+                    samples = _needed(samples, self._step_ms)
+                yield dict(zip(family.labels, values, strict=True)) | account, samples
 
-    def _samples(self, family: Family, timeline: Timeline, held: Totals) -> Iterator[tuple[int, float]]:
+    def _samples(self, family: Family, timeline: Timeline, held: Totals) -> Iterator[tuple[Labels, int, float]]:
         """Yield the values on the grid of the step, and at the end the value that is served now, if any."""
         end_ms, charger = self._end_ms, self._chargers.get(timeline.key)
         if family.name in _LIVE and charger is None:  # no longer linked: the series ends with its last session
             end_ms = min(end_ms, max((timed.end_ms for timed in timeline.sessions), default=0) + 2 * self._step_ms)
-        shown = value = None
-        for moment_ms, _, snapshot in timeline.snapshots(self._ticks(timeline.sessions, end_ms)):
+        shown, samples = None, []
+        for moment_ms, snapshot in timeline.snapshots(self._ticks(timeline.sessions, end_ms)):
             if snapshot is not shown:
-                shown, value = snapshot, value_of(family, snapshot)
-            if value is not None:
-                yield moment_ms, value
-        if self._wanted.to_seconds is None:
-            served = value_of(family, timeline.snapshot(held, last_of(timeline.sessions), charger))
-            if served is not None:
-                yield self._now_ms, served
+                shown, samples = snapshot, samples_of(family, snapshot)
+            for labels, value in samples:
+                yield labels, moment_ms, value
+        if self._wanted.to_seconds is None and family.name != _INFO:
+            for labels, value in samples_of(family, timeline.snapshot(held, last_of(timeline.sessions), charger)):
+                yield labels, self._now_ms, value
 
-    def _tenures(self, timeline: Timeline) -> Iterator[tuple[TimedSession, list[int]]]:
-        """Yield (session, moments of its samples) of each session of a charger that was the last one for a while.
+    def _tenure(self, samples: list[tuple[int, float]]) -> Iterable[tuple[int, float]]:
+        """Return the samples that are needed of a session that was the last one of its charger for a while.
 
-        A sample each step for an hour is enough to find it. No two sessions have samples at once: a charger
-        would have two vehicles, and a query that joins them would fail.
+        A sample each step for an hour is enough to find it, a single one is not. No two sessions have samples at
+        once: a charger would have two vehicles, and a query that joins them would fail.
         """
-        past = timeline.snapshots(self._ticks(timeline.sessions, self._end_ms))
-        for last, moments in groupby(past, key=itemgetter(1)):
-            ticks = [moment_ms for moment_ms, _, _ in moments]
-            # From the end on, the exporter may serve another session to Prometheus.
-            end_ms = min(ticks[-1] + self._step_ms, self._end_ms)
-            if last is not None and end_ms - ticks[0] >= _SHORTEST_TENURE_MS:
-                latest_ms = min(ticks[0] + _HOUR_MS, end_ms - _ALONE_MS)
-                yield last, [moment_ms for moment_ms in ticks if moment_ms <= latest_ms]
+        # From the end on, the exporter may serve another session to Prometheus.
+        end_ms = min(samples[-1][0] + self._step_ms, self._end_ms)
+        latest_ms = min(samples[0][0] + _HOUR_MS, end_ms - _ALONE_MS)
+        needed = [sample for sample in samples if sample[0] <= latest_ms]
+        return needed if len(needed) > 1 else ()
 
     def _ticks(self, sessions: list[TimedSession], end_ms: int) -> range:
         """Return the grid's moments before the end, from the last one that shows nothing of the first session."""
@@ -252,11 +238,9 @@ class _AccountHistory:
     def _timed(self, session: RecordedSession) -> TimedSession:
         start_ms = min(_milliseconds(session.began_seconds), self._now_ms)
         end_ms = self._now_ms if session.over_seconds is None else _milliseconds(session.over_seconds)
-        return TimedSession(session, start_ms, max(start_ms, min(end_ms, self._now_ms)))
-
-    def _vehicle(self, session: RecordedSession) -> str | None:
-        """Return the vehicle of a session; ``None`` while a tag may still come."""
-        return vehicle_of(session.tag, self._tags.vehicles)
+        end_ms = max(start_ms, min(end_ms, self._now_ms))
+        vehicle = vehicle_of(session.tag, self._tags.vehicles)
+        return TimedSession(session, start_ms, end_ms, self._tags.shown(session.id_tag), vehicle)
 
 
 def _needed(samples: Iterable[tuple[int, float]], step_ms: int) -> Iterator[tuple[int, float]]:
@@ -292,38 +276,25 @@ def _needed(samples: Iterable[tuple[int, float]], step_ms: int) -> Iterator[tupl
 
 
 def backfill(
-    reader: LedgerReader,
-    accounts: Iterable[str],
-    tags: Tags,
-    wanted: Backfill,
-    progress: Callable[[float], None],
+    reader: LedgerReader, accounts: Iterable[str], tags: Tags, wanted: Backfill, progress: Callable[[float], None]
 ) -> Iterator[str]:
     """Yield the exposition piece by piece; ``progress`` is called with the share of the work that is done, 0 to 1.
 
-    The history of the accounts must be complete.
-
-    Raises:
-        LedgerError: a charger has no label yet.
+    The history of the accounts must be complete. A charger without a label is a ``LedgerError``.
     """
     histories = [_AccountHistory(reader, account, tags, wanted) for account in accounts]
     known = HISTORY if wanted.constant_power else HISTORY - {_POWER}
     families = [family for family in FAMILIES if family.name in known]
     for done, family in enumerate(families):
-        name = family.empty().name
-        yield f"# HELP {name} {_escaped(family.help)}\n# TYPE {name} {family.type}\n"
+        yield header(family.empty(), openmetrics=True)
         progress(done / len(families))
         for history in histories:
             for labels, samples in history.series(family):
-                pairs = sorted((labels | dict(wanted.labels)).items())
-                text = ",".join(f'{label}="{_escaped(value)}"' for label, value in pairs)
-                start = f"{family.name}{{{text}}} "
+                name = labelled(family.name, tuple({**labels, **wanted.labels}.items()))
                 for moment_ms, value in samples:
-                    yield f"{start}{number(value)} {moment_ms / 1000:.15g}\n"
+                    yield f"{name} {number(value)} {moment_ms / 1000:.15g}\n"
+    progress(1)
     yield "# EOF\n"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
 def _milliseconds(seconds: float) -> int:

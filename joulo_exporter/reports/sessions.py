@@ -103,11 +103,7 @@ def session_rows(reader: LedgerReader, tags: Tags, tariffs: Tariffs, selection: 
 
 
 def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> None:
-    """Refuse a charger or vehicle that does not exist; the message lists those that do.
-
-    Raises:
-        ConfigError: no charger has that label, or there is no such vehicle.
-    """
+    """Raise a ``ConfigError`` for a charger or vehicle that does not exist; the message lists those that do."""
     labels = {label for account in reader.accounts for label in reader.labels(account).values()}
     vehicles = {UNKNOWN_VEHICLE, *tags.vehicles.values()}
     for flag, wanted, known, where in (
@@ -115,9 +111,8 @@ def refuse_unknown(reader: LedgerReader, tags: Tags, selection: Selection) -> No
         ("--vehicle", selection.vehicle, vehicles, "the configuration"),
     ):
         if wanted is not None and wanted not in known:
-            raise ConfigError(
-                f"{flag}: {wanted!r} is not in {where}; it has {', '.join(sorted(known)) or 'none yet'}"
-            )
+            names = ", ".join(sorted(known)) or "none yet"
+            raise ConfigError(f"{flag}: {wanted!r} is not in {where}; it has {names}")
 
 
 # Totals -------------------------------------------------------------------------------------------
@@ -154,7 +149,6 @@ GROUPS: Mapping[str, Callable[[SessionRow], str]] = {
     "year": lambda row: f"{row.began:%Y}",
     "vehicle": attrgetter("vehicle"),
     "charger": lambda row: f"{row.account}/{row.charger}" if row.account else row.charger,
-    "tariff": lambda row: "" if row.tariff is None else f"{row.tariff.from_day} {row.tariff.vehicle or ''}",
 }
 """By name, the function that returns the group of a session; groups are listed in its order."""
 
@@ -212,14 +206,10 @@ _COLUMNS = (
 
 
 def report(rows: list[SessionRow], form: str, *, by: str | None, named: bool, priced: bool) -> str:
-    """Return the sessions, or the totals of groups of them, as a ``table``, ``csv`` or ``json``.
+    """Return the sessions, which are ordered by start, as a ``table``, ``csv`` or ``json``.
 
-    Args:
-        rows: the sessions, ordered by start.
-        form: one of these three.
-        by: one of ``GROUPS``; ``None`` for the sessions themselves.
-        named: whether accounts have names to show.
-        priced: whether there are tariffs, and so a column of costs.
+    With ``by``, one of ``GROUPS``, return the totals of groups. Accounts are shown if they are ``named``, costs if
+    sessions can be ``priced``.
     """
     hidden = {*(() if named else ("account",)), *(() if priced else ("cost_euros",))}
 

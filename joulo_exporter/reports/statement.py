@@ -4,21 +4,20 @@ CSV and JSON are for machines, and the same in every language. HTML is in Dutch 
 on A4: every text in it is escaped, it has no script, and fetches nothing.
 """
 
-import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
-from functools import cache
-from importlib import resources
+from functools import cache, partial
 from operator import attrgetter
 
 import msgspec
 
-from joulo_exporter import __version__
 from joulo_exporter.clock import local_time
 from joulo_exporter.config.schema import Tariff, Tariffs
-from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.language import Language
+from joulo_exporter.ledger.account import EndpointRecord
+from joulo_exporter.ledger.book import Completeness
+from joulo_exporter.ledger.reader import LedgerReader
 from joulo_exporter.reports.sessions import FIELDS, Selection, SessionRow, Total, grouped, total_of, totals_by
 from joulo_exporter.reports.text import Fields, count_text, csv_text, figure, moment, printable
 
@@ -45,7 +44,9 @@ class Statement:
         by_charger = sorted(self.rows, key=attrgetter("account", "charger"))
         self.chargers = {(row.account, row.described.id): row for row in by_charger}
         """The latest session of each charger, in the order of labels."""
-        self.ledgers = [reader.completeness(account) for account in reader.accounts]
+        self.ledgers = [
+            (account, reader.completeness(account), reader.endpoints(account)) for account in reader.accounts
+        ]
         self.named = any(reader.accounts)
         self.made_at_seconds = now_seconds
         # Unless a period was asked for, it runs from the first session until now.
@@ -60,11 +61,9 @@ class Statement:
             "corrected": len(self.corrected),
         }
         """Number of sessions to look at, by reason."""
-        self.used_tariffs = [
-            (tariff, total_of(of_tariff))
-            for _, of_tariff in grouped(self.rows, "tariff")
-            if (tariff := of_tariff[0].tariff) is not None
-        ]
+        in_order = sorted(tariffs.entries, key=lambda each: (each.from_day, each.vehicle or ""))
+        used = ((tariff, [row for row in self.rows if row.tariff == tariff]) for tariff in in_order)
+        self.used_tariffs = [(tariff, total_of(of_tariff)) for tariff, of_tariff in used if of_tariff]
         """Each tariff with the totals of its sessions, ordered by first day."""
 
     def summary(self) -> Iterator[str]:
@@ -74,7 +73,7 @@ class Statement:
         yield f"statement: {count_text(total.sessions)}, {kwh} kWh, {euros} euros"
         for reason, count in self.remarkable.items():
             if count:
-                yield f"statement: {_words('en')[reason].format(count_text(count))}"
+                yield f"statement: {_language('en').words[reason].format(count_text(count))}"
 
 
 def price_text(tariff: Tariff | None) -> str | None:
@@ -149,17 +148,17 @@ def as_json(statement: Statement, _language: str) -> str:
         **{f"sessions_{reason}": count for reason, count in statement.remarkable.items()},
         "ledger": [
             {
-                "account": ledger.account,
-                "complete": ledger.complete,
-                "sessions": ledger.sessions,
-                "unreadable": ledger.unreadable,
-                "since": moment(ledger.back_to_seconds),
-                "compared_in_full_at": moment(ledger.read_in_full_at_seconds),
-                "sessions_asked_at": moment(ledger.sessions_at_seconds),
-                "chargers_asked_at": moment(ledger.chargers_at_seconds),
-                "corrections_since": moment(ledger.corrections_since_seconds),
+                "account": account,
+                "complete": known.complete,
+                "sessions": known.sessions,
+                "unreadable": known.unreadable,
+                "since": moment(known.back_to_seconds),
+                "compared_in_full_at": moment(known.read_in_full_at_seconds),
+                "sessions_asked_at": moment(endpoints["sessions"].succeeded_at_seconds),
+                "chargers_asked_at": moment(endpoints["chargers"].succeeded_at_seconds),
+                "corrections_since": moment(known.corrections_since_seconds),
             }
-            for ledger in statement.ledgers
+            for account, known, endpoints in statement.ledgers
         ],
     }
     return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
@@ -175,129 +174,89 @@ _DASH = "\N{EN DASH}"
 
 
 def as_html(statement: Statement, language: str) -> str:
-    """Return an HTML document: the Jinja template ``statement.html`` with the words in ``statement.toml``."""
-    return _language(language).template.render(version=__version__, statement=statement)
+    """Return an HTML document: the template ``statement.html`` with the words in ``statement.toml``."""
+    html = _language(language).render(statement=statement, dash=_DASH, grouped=grouped, sums=total_of)
+    return "\n".join(map(printable, html.split("\n")))
 
 
-@cache
-def _words(language: str) -> dict[str, str]:
-    text = (resources.files("joulo_exporter.reports") / "statement.toml").read_text("utf-8")
-    words: dict[str, str] = tomllib.loads(text)[language]
-    return words
-
-
-class _Language:
-    """Template, figures, times and sentences in a language."""
-
-    def __init__(self, language: str) -> None:
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- not for CSV and JSON
-
-        self._words = _words(language)
-        environment = Environment(
-            loader=PackageLoader("joulo_exporter.reports", "."),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=True,
-            # HTML, as what a macro returns, has been through it already.
-            finalize=lambda value: value if hasattr(value, "__html__") else printable(str(value)),
-        )
-        environment.globals.update(words=self._words, dash=_DASH, UNKNOWN_VEHICLE=UNKNOWN_VEHICLE)
-        environment.globals.update(say=self, grouped=grouped, sums=total_of)
-        self.template = environment.get_template("statement.html")
+class _Language(Language):
+    """Figures, times and sentences of a statement in a language."""
 
     # Figures and times
 
     def hundredths(self, value: int | None) -> str:
-        return self._number(figure(value))
+        return _DASH if value is None else self.decimal(figure(value))
 
     def price(self, tariff: Tariff | None) -> str:
-        return self._number(price_text(tariff))
+        return self.decimal(price_text(tariff) or _DASH)
 
     def cost(self, total: Total) -> str:
         """Return the cost; a dash if no session has one."""
         return self.hundredths(None if total.unpriced == total.sessions else total.cost_cents)
 
-    def _number(self, number: Decimal | str | None) -> str:
-        return _DASH if number is None else str(number).replace(".", self._words["decimal"])
-
-    def counted(self, sessions: int) -> str:
-        return self._words["one"] if sessions == 1 else self._words["several"].format(sessions)
-
-    def month(self, month: str) -> str:
-        """Return the name of a month such as ``2026-06``."""
-        year, number = month.split("-")
-        return f"{self._month_name(int(number))} {year}"
-
     def quarter(self, quarter: str) -> str:
         """Return the name of a quarter such as ``2026-Q2``."""
         year, number = quarter.split("-Q")
-        return self._words["quarter"].format(number, year)
-
-    def _month_name(self, number: int) -> str:
-        return self._words["months"].split()[number - 1]
+        return str(self.words["quarter"]).format(number, year)
 
     def day(self, day: date) -> str:
-        return f"{day.day} {self._month_name(day.month)} {day.year}"
+        return f"{day.day} {self.month_name(day.month)} {day.year}"
 
     def moment(self, seconds: float) -> str:
         return f"{self.day(local_time(seconds).date())} {local_time(seconds):%H:%M %Z}"
 
-    def time(self, seconds: float | None) -> str:
-        return _DASH if seconds is None else local_time(seconds).strftime(self._words["moment"])
-
-    def times(self, row: SessionRow) -> tuple[str, str]:
-        """Return start and end of a session, the end without the day of the start; a correction is marked."""
-        start, end = self.time(row.session.started_at_seconds), self.time(row.session.ended_at_seconds)
-        if start.partition(" ")[0] == end.partition(" ")[0] != _DASH:
-            end = end.partition(" ")[2]
-        return f"{start} *" if row.session.corrected_at_seconds is not None else start, end
+    def time(self, seconds: float | None, after: float | None = None) -> str:
+        """Return a moment, without its day if that is the day of the other one; a dash for none."""
+        if seconds is None:
+            return _DASH
+        at = local_time(seconds)
+        same_day = after is not None and local_time(after).date() == at.date()
+        return at.strftime("%H:%M %Z" if same_day else self.words["moment"])
 
     def period(self, statement: Statement) -> str:
         first, end = local_time(statement.from_seconds), local_time(statement.to_seconds)
         begin = self.day(first.date()) if first.time() == time.min else self.moment(first.timestamp())
         if end.time() == time.min:
-            return f"{begin} {self._words['to']} {self.day(end.date() - timedelta(days=1))}"
-        return f"{begin} {self._words['until']} {self.moment(end.timestamp())}"
+            return f"{begin} {self.words['to']} {self.day(end.date() - timedelta(days=1))}"
+        return f"{begin} {self.words['until']} {self.moment(end.timestamp())}"
 
     # Sentences about the statement
 
     def facts(self, statement: Statement) -> Iterator[tuple[str, bool]]:
         """Yield (sentence, whether something is missing)."""
-        words = self._words
-        for ledger in statement.ledgers:
-            account = f"{ledger.account}: " if statement.named else ""
-            for fact, missing in self._ledger_facts(ledger, statement.to_seconds):
-                yield account + fact, missing
-        since = [ledger.corrections_since_seconds for ledger in statement.ledgers]
-        noted = words["since"].format(self.moment(max(known))) if (known := list(filter(None, since))) else ""
+        for account, known, endpoints in statement.ledgers:
+            for fact, missing in self._ledger_facts(known, endpoints, statement.to_seconds):
+                yield f"{account}: {fact}" if statement.named else fact, missing
+        since = [at for _, known, _ in statement.ledgers if (at := known.corrections_since_seconds) is not None]
+        noted = self.words["since"].format(self.moment(max(since))) if since else ""
         for reason, count in statement.remarkable.items():
             if count:
-                yield words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
+                yield self.words[reason].format(self.counted(count)) + noted * (reason == "corrected"), True
         if not statement.corrected:
-            yield words["uncorrected"] + noted, False
-        yield words["rounding"], False
-        yield words["began"], False
+            yield self.words["uncorrected"] + noted, False
+        yield self.words["rounding"], False
+        yield self.words["began"], False
 
-    def _ledger_facts(self, known: AccountCompleteness, to_seconds: float) -> Iterator[tuple[str, bool]]:
-        words, asked = self._words, known.sessions_at_seconds
+    def _ledger_facts(
+        self, known: Completeness, endpoints: Mapping[str, EndpointRecord], to_seconds: float
+    ) -> Iterator[tuple[str, bool]]:
+        asked, described = (endpoints[name].succeeded_at_seconds for name in ("sessions", "chargers"))
         since = _DASH if known.back_to_seconds is None else self.day(local_time(known.back_to_seconds).date())
         count, compared_at = self.counted(known.sessions), known.read_in_full_at_seconds
-        unreadable = words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
-        compared = "" if compared_at is None else words["compared"].format(self.moment(compared_at))
+        unreadable = self.words["unreadable"].format(self.counted(known.unreadable)) if known.unreadable else ""
+        compared = "" if compared_at is None else self.words["compared"].format(self.moment(compared_at))
         if known.complete:
-            yield words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
+            yield self.words["complete"].format(unreadable, count, since, compared), known.unreadable > 0
         else:
-            yield words["incomplete"].format(count), True
+            yield self.words["incomplete"].format(count), True
         late = asked is None or asked < to_seconds
-        sentence = words["never"] if asked is None else words["asked"].format(self.moment(asked))
-        yield sentence + words["later"] * late, late
-        if known.chargers_at_seconds is not None:
-            yield words["mid_note"].format(self.moment(known.chargers_at_seconds)), False
+        sentence = self.words["never"] if asked is None else self.words["asked"].format(self.moment(asked))
+        yield sentence + self.words["later"] * late, late
+        if described is not None:
+            yield self.words["mid_note"].format(self.moment(described)), False
 
 
-_language = cache(_Language)
+_language = cache(partial(_Language, "joulo_exporter.reports", "statement"))
 
 
 def language_of(environ: Mapping[str, str]) -> str:
@@ -306,9 +265,5 @@ def language_of(environ: Mapping[str, str]) -> str:
     return "nl" if next(filter(None, names), "").lower().startswith("nl") else "en"
 
 
-STATEMENT_FORMATS: Mapping[str, Callable[[Statement, str], str]] = {
-    "html": as_html,
-    "csv": as_csv,
-    "json": as_json,
-}
+STATEMENT_FORMATS = {"html": as_html, "csv": as_csv, "json": as_json}
 """By name, the function that returns the text of a statement in a language, ``en`` or ``nl``."""

@@ -6,18 +6,13 @@ The YAML has the form of https://docs.evcc.io/en/reference/configuration/vehicle
 """
 
 import json
-from operator import attrgetter
-
-import msgspec
+from collections.abc import Iterable
 
 from joulo_exporter.clock import local_time
 from joulo_exporter.errors import ConfigError
-from joulo_exporter.ledger.reader import LedgerReader
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Tags, normal_tag
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, IdTagMode, normal_tag
+from joulo_exporter.reports.sessions import SessionRow, total_of
 from joulo_exporter.reports.text import EMPTY, Fields, count_text, figure, moment, table
-
-_NO_TAG = "(none)"
-_HIDDEN = "(hidden)"
 
 _EVCC_HEAD = """\
 # For evcc.yaml. To be completed: `template`, where it says offline, is a car without an online account;
@@ -34,68 +29,52 @@ _EVCC_ENTRY = """\
 _NAMELESS = "  # No vehicle of the exporter's configuration has this tag: give it a name of its own.\n"
 
 
-class TagReport(msgspec.Struct):
-    """One tag in one account; spellings that differ in case, blanks, colons and dashes are one tag."""
+def tags_of(rows: Iterable[SessionRow]) -> list[list[SessionRow]]:
+    """Return the sessions of each tag in each account, the most recently used tag first, those without one last.
 
-    account: str
-    vehicle: str
-    spellings: list[str] = []
-    """As the API gave them, the latest first; none for sessions without a tag."""
-    sessions: int = 0
-    """Number of finished sessions."""
-    kwh_hundredths: int = 0
-    last_use_seconds: float = 0.0
-
-
-def tags_of(reader: LedgerReader, tags: Tags) -> list[TagReport]:
-    """Return the tags of each account, the most recently used first; the sessions without a tag come last."""
-    reports = []
-    for account in reader.accounts:
-        found: dict[str, TagReport] = {}
-        for session in reader.sessions(account):
-            tag, used_seconds = session.id_tag, session.last_known_end_seconds or session.began_seconds
-            report = found.setdefault(normal_tag(tag or ""), TagReport(account, tags.vehicle(tag)))
-            report.sessions += session.ended_at_seconds is not None
-            report.kwh_hundredths += session.kwh_hundredths or 0
-            report.last_use_seconds = max(report.last_use_seconds, used_seconds)
-            if tag:
-                report.spellings = [tag, *(each for each in report.spellings if each != tag)]
-        reports += sorted(found.values(), key=lambda each: (not each.spellings, -each.last_use_seconds))
-    return reports
+    Spellings that differ in case, blanks, colons and dashes are one tag.
+    """
+    by_tag: dict[tuple[str, str], list[SessionRow]] = {}
+    for row in rows:
+        by_tag.setdefault((row.account, normal_tag(row.session.id_tag or "")), []).append(row)
+    return sorted(
+        by_tag.values(), key=lambda rows: (rows[0].account, not rows[-1].session.id_tag, -_last_use_seconds(rows))
+    )
 
 
-def tag_table(reports: list[TagReport], tags: Tags, *, named: bool) -> str:
+def _last_use_seconds(rows: list[SessionRow]) -> float:
+    return max(row.session.last_known_end_seconds or row.session.began_seconds for row in rows)
+
+
+def tag_table(tags: list[list[SessionRow]], *, named: bool) -> str:
     """Return a table, with the accounts if they are named; tags are shown as the configuration allows."""
-    columns: Fields[TagReport] = {
-        "account": lambda each: each.account or EMPTY,
-        "tag": lambda each: (tags.shown(each.spellings[0]) or _HIDDEN) if each.spellings else _NO_TAG,
-        "vehicle": attrgetter("vehicle"),
-        "sessions": attrgetter("sessions"),
-        "kwh": lambda each: figure(each.kwh_hundredths),
-        "last use": lambda each: moment(each.last_use_seconds or None, " "),
+    columns: Fields[list[SessionRow]] = {
+        "account": lambda rows: rows[0].account or EMPTY,
+        "tag": lambda rows: rows[-1].id_tag or ("(hidden)" if rows[-1].session.id_tag else "(none)"),
+        "vehicle": lambda rows: rows[0].vehicle,
+        "sessions": len,
+        "kwh": lambda rows: figure(total_of(rows).kwh_hundredths),
+        "last use": lambda rows: moment(_last_use_seconds(rows) or None, " "),
     }
     shown = {name: value for name, value in columns.items() if named or name != "account"}
-    return table(shown, ([value(each) for value in shown.values()] for each in reports))
+    return table(shown, ([value(rows) for value in shown.values()] for rows in tags))
 
 
-def evcc_yaml(reports: list[TagReport], tags: Tags) -> str:
+def evcc_yaml(tags: list[list[SessionRow]], mode: IdTagMode) -> str:
     """Return the YAML, an entry for each vehicle that has charged with a tag, with each spelling once.
 
-    Raises:
-        ConfigError: the configuration does not allow tags to be shown.
+    A configuration that does not allow tags to be shown is a ``ConfigError``.
     """
-    if tags.mode != "show":
-        raise ConfigError(
-            f"id_tags is {tags.mode}: EVCC needs the tags themselves; set id_tags: show for this command"
-        )
+    if mode != "show":
+        raise ConfigError(f"id_tags is {mode}: EVCC needs the tags themselves; set id_tags: show for this command")
     vehicles: dict[str, dict[str, str]] = {}
-    for report in reports:
-        nameless = report.vehicle == UNKNOWN_VEHICLE
-        day = f", last used {local_time(report.last_use_seconds).date()}" if report.last_use_seconds else ""
-        for spelling in report.spellings:
-            name = f"tag-{normal_tag(spelling).lower()}" if nameless else report.vehicle
+    for rows in tags:
+        nameless, used_seconds = rows[0].vehicle == UNKNOWN_VEHICLE, _last_use_seconds(rows)
+        day = f", last used {local_time(used_seconds).date()}" if used_seconds else ""
+        for spelling in filter(None, (row.session.id_tag for row in reversed(rows))):
+            name = f"tag-{normal_tag(spelling).lower()}" if nameless else rows[0].vehicle
             entry = _NAMELESS * nameless + _EVCC_ENTRY.format(name=_quoted(name))
-            line = f"      - {_quoted(spelling)} # {count_text(report.sessions)}{day}\n"
+            line = f"      - {_quoted(spelling)} # {count_text(len(rows))}{day}\n"
             vehicles.setdefault(name, {"": entry}).setdefault(spelling.casefold(), line)
     if not vehicles:
         return "# No session in the ledger has an RFID tag yet.\nvehicles: []\n"

@@ -3,7 +3,6 @@
 import csv
 import io
 import os
-import re
 import time
 import unicodedata
 import zoneinfo
@@ -16,7 +15,8 @@ import msgspec
 
 from joulo_exporter.clock import local_time
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger.reader import AccountCompleteness, LedgerReader
+from joulo_exporter.ledger.book import Completeness
+from joulo_exporter.ledger.reader import LedgerReader
 
 Record = TypeVar("Record")
 Fields = Mapping[str, Callable[[Record], object]]
@@ -117,9 +117,6 @@ def json_text(fields: Fields[Record], records: Iterable[Record]) -> str:
 
 # Completeness of the ledger -----------------------------------------------------------------------
 
-_POSIX_ZONE = re.compile(r"(?:[A-Za-z]{3,}|<[A-Za-z0-9+-]{3,}>)[+-]?\d", re.ASCII)
-"""Beginning of a zone that ``TZ`` itself describes, such as ``CET-1CEST``."""
-
 
 def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterator[str]:
     """Yield one line an account, such as ``the ledger is complete: 824 sessions since 2024-12-24; times in UTC``.
@@ -128,25 +125,27 @@ def completeness_lines(reader: LedgerReader, accounts: Iterable[str]) -> Iterato
     """
     name = os.environ.get("TZ", "").removeprefix(":")
     zone = name or "/".join(dict.fromkeys(time.tzname))
-    known = name in {"", "UTC"} or _POSIX_ZONE.match(name)
+    # In place of a zone that it does not know, the system has an offset of 0.
+    known = not name or "UTC" in name or time.timezone or time.daylight
     if not known and not any((Path(folder) / name).is_file() for folder in zoneinfo.TZPATH):
         yield f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
         zone = "UTC"
     for account in accounts:
-        yield f"{_completeness_text(reader.completeness(account))}; times in {zone}"
+        yield f"{_completeness_text(account, reader.completeness(account))}; times in {zone}"
 
 
 def require_complete(reader: LedgerReader, accounts: Iterable[str]) -> None:
     """Raise ``LedgerError`` unless the whole history of the accounts is in the ledger."""
-    for known in map(reader.completeness, accounts):
+    for account in accounts:
+        known = reader.completeness(account)
         if not known.complete:
-            raise LedgerError(f"{_completeness_text(known)}; wait until joulo_history_complete is 1")
+            raise LedgerError(f"{_completeness_text(account, known)}; wait until joulo_history_complete is 1")
 
 
-def _completeness_text(known: AccountCompleteness) -> str:
+def _completeness_text(account: str, known: Completeness) -> str:
     """Return a sentence such as ``the ledger is complete: 824 sessions since 2024-12-24``."""
     since = "" if known.back_to_seconds is None else f" since {local_time(known.back_to_seconds).date()}"
-    ledger = f"account {known.account}: the ledger" if known.account else "the ledger"
+    ledger = f"account {account}: the ledger" if account else "the ledger"
     if not known.complete:
         sessions = count_text(known.sessions)
         return f"{ledger} is not complete yet: {sessions} so far{since}; sums over them are too low"

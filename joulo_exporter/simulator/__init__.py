@@ -4,7 +4,7 @@ It serves the demo, the tests and the benchmarks: no token, no network beyond th
 responses every time.
 """
 
-from joulo_exporter.simulator.household import Cadence, Household, Scenario
+from joulo_exporter.simulator.household import Household, Scenario
 from joulo_exporter.simulator.server import BASE_PATH, DEMO_TOKEN, SimulatedApi, serve
 
-__all__ = ["BASE_PATH", "DEMO_TOKEN", "Cadence", "Household", "Scenario", "SimulatedApi", "serve"]
+__all__ = ["BASE_PATH", "DEMO_TOKEN", "Household", "Scenario", "SimulatedApi", "serve"]

@@ -1,4 +1,4 @@
-"""A household with chargers, as the vendor's API would show it at any moment.
+"""A household with chargers, as the vendor's API would show it at any moment, in the API's wire format.
 
 Everything follows from the scenario (with its seed), the start and the moment: the number and the order of
 requests change nothing.
@@ -12,63 +12,43 @@ import random
 import time
 import uuid
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from itertools import pairwise
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from joulo_exporter.models.charger import Charger, LiveSession
-from joulo_exporter.models.session import Session
+Json = dict[str, Any]
 
 _DAY_S = 86_400
 _HOUR_S = 3600
 _YEAR_S = 31_556_952
-WH_PER_HUNDREDTH = 10
-NEWEST_FIRST = attrgetter("started_at_seconds", "id")
+_NEWEST_FIRST = attrgetter("start", "id")
 """Sort key of ``/sessions``, in descending order."""
-_STARTED, _ENDED = attrgetter("started_at_seconds"), attrgetter("ended_at_seconds")
 
 _BRANDS = ("easee", "ocpp", "wallbox", "zaptec", "enphase", "smappee", "v2c", "cloud_api", "other")
 _CREDITS_PER_KWH = 0.3327
 """About what the vendor's example API responses show: 13.67 credits for 41.08 kWh."""
-_OTHER_CAR_SHARE = 0.12
 _OWN_CAR_SHARE = 0.85
 """All other sessions have no tag: a visitor, or a charger that starts by itself."""
-_EMPTY_SHARE = 0.03
-"""Share of sessions of some seconds without energy: a plug that was pulled at once, a car that was full."""
 _COLDEST = 15 / 365
 """The share of the year that has passed on its coldest day."""
 _WINTER_EXTRA = 0.3
 _KWH_LEAST, _KWH_MOST, _KWH_USUAL = 5.0, 42.0, 14.0
 _EVENING_FROM_S, _EVENING_TO_S, _EVENING_USUAL_S = 16 * _HOUR_S, 26 * _HOUR_S, 18 * _HOUR_S
 _ROOMY_SLOT_S = 1.2 * _DAY_S
-_GAP_S = 15
-"""Least time between a session of the history and the next one on its charger."""
-
-
-class Cadence(msgspec.Struct, frozen=True, kw_only=True):
-    """Pace of the sessions after the start.
-
-    A real session takes a night, but a person watches for five minutes. Energy arrives ``time_lapse`` times as
-    fast as the car's power would bring it: with the defaults at 7.4 or 11 kW, so that power computed from meter
-    readings is realistic, and a session of two minutes brings a few tenths of a kWh. All timestamps are real.
-    """
-
-    session_s: tuple[float, float] = (100, 200)
-    """Shortest and longest session; the true duration is a whole number of seconds, at least 1."""
-    pause_s: tuple[float, float] = (20, 60)
-    """Shortest and longest pause between two sessions on a charger."""
-    credits_delay_s: float = 20
-    """Time from a session's end to its ERE credits."""
-    sync_s: int = 5
-    """Step in which meter readings and the energy of live sessions advance; the vendor's own is 900."""
-    time_lapse: float = 1
+_OFTEN, _SELDOM = 0.45, 0.2
+"""Sessions a day on the first charger, and on each of the others."""
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a household is computed from, besides its start and the clock."""
+    """Everything that a household is computed from, besides its start and the clock.
+
+    A real session takes a night, but a person watches for five minutes: those after the start are short. With a
+    ``time_lapse`` of 1, a session of two minutes brings a few tenths of a kWh.
+    """
 
     seed: int = 1
     chargers: int = 2
@@ -76,7 +56,14 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """Length of the history before the start: a year and a half."""
     history_sessions: int | None = None
     """Exact number of sessions in the history; ``None`` for a plausible number."""
-    cadence: Cadence = Cadence()
+    session_s: tuple[float, float] = (100, 200)
+    """Shortest and longest session after the start, in whole seconds, at least 1."""
+    pause_s: tuple[float, float] = (20, 60)
+    """Shortest and longest pause between two sessions on a charger."""
+    credits_delay_s: float = 20
+    """Time from a session's end to its ERE credits."""
+    time_lapse: float = 1
+    """Factor by which energy arrives faster than the car's power would bring it."""
 
 
 class Car(NamedTuple):
@@ -91,6 +78,44 @@ CARS = (Car("04A1B2C3D4E580", 11.0), Car("DEADBEEF12345678", 7.4))
 _VISITOR = Car(None, 7.4)
 
 
+class Session(NamedTuple):
+    """A session from its start to its end, in Unix seconds; its energy grows evenly."""
+
+    id: str
+    charger: "SimulatedCharger"
+    id_tag: str | None
+    start: int
+    end: int
+    wh: int
+    """Energy at the end, in whole hundredths of a kWh."""
+
+    def wh_at(self, moment_seconds: float) -> int:
+        """Return the energy until a moment after the start; it changes with each whole second."""
+        return self.wh * (min(int(moment_seconds), self.end) - self.start) // (self.end - self.start)
+
+    def kwh_at(self, moment_seconds: float) -> float:
+        """Return the energy until a moment, cut to two decimals as the API does it."""
+        return self.wh_at(moment_seconds) // 10 / 100
+
+    def shown(self, moment_seconds: float) -> Json:
+        """Return the session as ``/sessions`` lists it at a moment: without energy, it never has credits."""
+        has_ended, certified = moment_seconds >= self.end, self.charger.fixed["mid_certified"]
+        kwh = self.kwh_at(moment_seconds)
+        has_credits = certified and kwh and moment_seconds >= self.end + self.charger.scenario.credits_delay_s
+        return {
+            "id": self.id,
+            "charger_id": self.charger.fixed["id"],
+            "charger_nickname": self.charger.fixed["nickname"],
+            "started_at": timestamp(self.start),
+            "ended_at": timestamp(self.end) if has_ended else None,
+            "kwh": kwh,
+            "status": "completed" if has_ended else "charging",
+            "id_tag": self.id_tag,
+            "counts_for_ere": certified,
+            "ere_credits": round(kwh * _CREDITS_PER_KWH, 2) if has_credits else None,
+        }
+
+
 class SimulatedCharger:
     """A charger and its sessions: those of the past, and those after the start, planned as far as they are needed.
 
@@ -99,83 +124,79 @@ class SimulatedCharger:
 
     def __init__(self, scenario: Scenario, index: int, start_seconds: int) -> None:
         numbers = _stream(scenario.seed, "charger", index)
-        self.record = Charger(
-            id=_uuid(numbers),
-            slug="oprit" if index == 0 else None,
-            nickname=("Oprit", "Garage achter")[index] if index < len(CARS) else f"Laadpaal {index + 1}",
-            connection_type=_BRANDS[index % len(_BRANDS)],
-            mid_certified=index % 3 != 1,
-        )
-        self.busy_status = "online" if index % 2 == 0 else "charging"
+        self.scenario = scenario
+        self.fixed: Json = {
+            "id": _uuid(numbers),
+            "nickname": ("Oprit", "Garage achter")[index] if index < len(CARS) else f"Laadpaal {index + 1}",
+            "connection_type": _BRANDS[index % len(_BRANDS)],
+            "mid_certified": index % 3 != 1,
+        }
+        """The fields of ``/chargers`` that do not change."""
+        if index == 0:
+            self.fixed["slug"] = "oprit"
+        self._busy_status = "online" if index % 2 == 0 else "charging"
         """The status while charging: both are seen in real API responses."""
-        self.first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
+        self._first_meter_wh = numbers.randrange(4_000_000, 20_000_000)
         """The meter reading at the start."""
-        self.sessions_per_day = 0.45 if index == 0 else 0.2
-        self._own_car = index % len(CARS)
-        """Index in ``CARS`` of the car that usually charges here."""
-        self._seed, self._cadence = scenario.seed, scenario.cadence
-        self._plan = self._planned(start_seconds, begins_charging=index == 0)
+        self._own_car = CARS[index % len(CARS)]
+        # On the driveway a session is in progress; elsewhere one comes after a pause.
+        first_s = -scenario.session_s[0] / 2 if index == 0 else scenario.pause_s[1]
+        self._plan = self._planned(start_seconds + math.floor(first_s))
         self._sessions: list[Session] = []
+
+    def shown(self, moment_seconds: float) -> Json:
+        """Return the charger as ``/chargers`` shows it at a moment; what it does not have is absent."""
+        started = self.started(moment_seconds)
+        fields = {
+            "status": "online",
+            "is_charging": False,
+            "latest_meter_wh": self._first_meter_wh + sum(session.wh_at(moment_seconds) for session in started),
+            "meter_updated_at": timestamp(moment_seconds),
+        }
+        if started and moment_seconds < started[-1].end:
+            live = started[-1]
+            fields |= {"status": self._busy_status, "is_charging": True}
+            fields["current_session"] = {
+                "id": live.id,
+                "started_at": timestamp(live.start),
+                "kwh_so_far": live.kwh_at(moment_seconds),
+                "id_tag": live.id_tag,
+            }
+        return self.fixed | fields
 
     def started(self, moment_seconds: float) -> list[Session]:
         """Return the sessions after the start that have started by a moment, oldest first."""
-        while not self._sessions or _STARTED(self._sessions[-1]) <= moment_seconds:
+        while not self._sessions or self._sessions[-1].start <= moment_seconds:
             self._sessions.append(next(self._plan))
-        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=_STARTED)]
+        return self._sessions[: bisect_right(self._sessions, moment_seconds, key=attrgetter("start"))]
 
-    def _planned(self, start_seconds: int, *, begins_charging: bool) -> Iterator[Session]:
-        """Yield the sessions from the start on, without end; the first one is in progress, or follows a pause."""
-        cadence, numbers = self._cadence, _stream(self._seed, "live", self.record.id)
-
-        def drawn(bounds: tuple[float, float]) -> int:
-            return round(numbers.uniform(*bounds))
-
-        duration_s = max(1, drawn(cadence.session_s))
-        begun_s = int(duration_s * (0.3 + 0.3 * numbers.random()))
-        start = start_seconds + (-begun_s if begins_charging else drawn(cadence.pause_s))
+    def _planned(self, start: int) -> Iterator[Session]:
+        """Yield sessions without end, the first one at the start."""
+        pace, numbers = self.scenario, _stream(self.scenario.seed, "planned", self.fixed["id"])
         while True:
-            car = self._drawn_car(numbers)
-            kwh = car.power_kw * cadence.time_lapse * duration_s / _HOUR_S
+            duration_s, car = max(1, round(numbers.uniform(*pace.session_s))), self._drawn_car(numbers)
+            kwh = car.power_kw * pace.time_lapse * duration_s / _HOUR_S
             yield self._session(car, numbers, start, duration_s, kwh)
-            start += duration_s + drawn(cadence.pause_s)
-            duration_s = max(1, drawn(cadence.session_s))
+            start += duration_s + round(numbers.uniform(*pace.pause_s))
 
     def past(self, begin: float, end: float, count: int) -> Iterator[Session]:
         """Yield so many sessions between two moments, one in each of as many equal slots, oldest first."""
-        numbers, slot_s = _stream(self._seed, "history", self.record.id), (end - begin) / max(count, 1)
+        numbers, slot_s = _stream(self.scenario.seed, "history", self.fixed["id"]), (end - begin) / max(count, 1)
         starts = [_start(begin + index * slot_s, slot_s, numbers) for index in range(count)]
         for start, following in pairwise((*starts, math.floor(end))):
-            other = numbers.random() < _OTHER_CAR_SHARE
-            car = CARS[1 - self._own_car] if other else self._drawn_car(numbers)
-            longest_s = max(1, following - start - _GAP_S)
-            if numbers.random() < _EMPTY_SHARE:
-                kwh, duration_s = 0.0, 20 + 40 * numbers.random()
-            else:
-                coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
-                wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
-                kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
-                duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less near the end
+            car, longest_s = self._drawn_car(numbers), max(1, following - start)
+            coldness = math.cos(2 * math.pi * (start / _YEAR_S - _COLDEST))  # in winter cars heat themselves
+            wanted = numbers.triangular(_KWH_LEAST, _KWH_MOST, _KWH_USUAL) * (1 + _WINTER_EXTRA * coldness)
+            kwh = min(wanted, car.power_kw * longest_s / _HOUR_S)
+            duration_s = kwh / car.power_kw * _HOUR_S * (1.0 + 0.05 * numbers.random())  # less near the end
             yield self._session(car, numbers, start, max(1, math.floor(min(duration_s, longest_s))), kwh)
 
     def _drawn_car(self, numbers: random.Random) -> Car:
         """Return the charger's own car or a visitor's, so that no car charges twice at once."""
-        return CARS[self._own_car] if numbers.random() < _OWN_CAR_SHARE else _VISITOR
+        return self._own_car if numbers.random() < _OWN_CAR_SHARE else _VISITOR
 
     def _session(self, car: Car, numbers: random.Random, start: int, duration_s: int, kwh: float) -> Session:
-        """Return a session as it is once its credits are calculated: none without energy, as in the API."""
-        kwh_hundredths, certified = math.floor(kwh * 100), self.record.mid_certified
-        return Session(
-            id=_uuid(numbers),
-            charger_id=self.record.id,
-            started_at_seconds=start,
-            charger_nickname=self.record.nickname,
-            ended_at_seconds=start + duration_s,
-            kwh_hundredths=kwh_hundredths,
-            credits_hundredths=round(kwh_hundredths * _CREDITS_PER_KWH) if kwh_hundredths and certified else None,
-            id_tag=car.id_tag,
-            status="completed",
-            counts_for_ere=certified,
-        )
+        return Session(_uuid(numbers), self, car.id_tag, start, start + duration_s, 10 * math.floor(kwh * 100))
 
 
 def _stream(seed: int, *names: object) -> random.Random:
@@ -195,23 +216,6 @@ def _start(slot_begin: float, slot_s: float, numbers: random.Random) -> int:
     return math.floor(slot_begin - slot_begin % _DAY_S + evening_s)
 
 
-def history_of(scenario: Scenario, chargers: Sequence[SimulatedCharger], start_seconds: int) -> list[Session]:
-    """Return all sessions of the past, newest first, shared out among the chargers in proportion to their use.
-
-    The last one ends an hour or more before the start, so that none touches the live part.
-    """
-    end = start_seconds - max(_HOUR_S, 2 * scenario.cadence.session_s[1])
-    begin = end - scenario.history_days * _DAY_S
-    per_day = [charger.sessions_per_day for charger in chargers]
-    plausible = round(scenario.history_days * sum(per_day))
-    total = plausible if scenario.history_sessions is None else scenario.history_sessions
-    bounds = [round(total * used / sum(per_day)) for used in accumulate(per_day, initial=0.0)]
-    sessions: list[Session] = []
-    for charger, (before, after) in zip(chargers, pairwise(bounds), strict=True):
-        sessions += charger.past(begin, end, after - before)
-    return sorted(sessions, key=NEWEST_FIRST, reverse=True)
-
-
 # The household ----------------------------------------------------------------------------------
 
 
@@ -219,7 +223,7 @@ class Household:
     """Chargers, their past and their present.
 
     Args:
-        scenario: size, history, cadence and seed; the default is two chargers with 18 months of history.
+        scenario: size, history, pace and seed; the default is two chargers with 18 months of history.
         clock: gives Unix seconds. It is read here once, for the start; later only by the server.
         start_seconds: the start of a household that is resumed, Unix seconds; now if ``None``.
     """
@@ -236,54 +240,37 @@ class Household:
             start_seconds = math.floor(clock())
         numbers = range(self._scenario.chargers)
         self._chargers = [SimulatedCharger(self._scenario, index, start_seconds) for index in numbers]
-        self._history = history_of(self._scenario, self._chargers, start_seconds)
+        self._history = self._past(start_seconds)
 
-    def chargers_at(self, moment_seconds: float) -> list[Charger]:
-        """Return the chargers at a moment, with their sessions in progress."""
-        synced, shown = self._synced(moment_seconds), []
-        for charger in self._chargers:
-            live, started = None, charger.started(moment_seconds)
-            if started and moment_seconds < _ENDED(started[-1]):
-                kwh = _wh_at(started[-1], synced) // WH_PER_HUNDREDTH
-                live = LiveSession(started[-1].id, started[-1].started_at_seconds, kwh, started[-1].id_tag)
-            shown.append(
-                msgspec.structs.replace(
-                    charger.record,
-                    status=charger.busy_status if live else "online",
-                    charging=live is not None,
-                    session=live,
-                    meter_wh=charger.first_meter_wh + sum(_wh_at(session, synced) for session in started),
-                    meter_at_seconds=synced,
-                )
-            )
-        return shown
+    def _past(self, start_seconds: int) -> list[Session]:
+        """Return the sessions before the start, newest first; the first charger is used most.
 
-    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
-        """Return sessions at a moment, newest first; all, or those at some positions."""
+        The last one ends an hour or more before the start, so that none touches those after it.
+        """
+        scenario, (first, *others) = self._scenario, self._chargers
+        end = start_seconds - max(_HOUR_S, 2 * scenario.session_s[1])
+        begin = end - scenario.history_days * _DAY_S
+        per_day = _OFTEN + _SELDOM * len(others)
+        total = scenario.history_sessions
+        if total is None:
+            total = round(scenario.history_days * per_day)
+        seldom = int(total * _SELDOM / per_day)
+        sessions = list(first.past(begin, end, total - seldom * len(others)))
+        for charger in others:
+            sessions += charger.past(begin, end, seldom)
+        return sorted(sessions, key=_NEWEST_FIRST, reverse=True)
+
+    def chargers_at(self, moment_seconds: float) -> list[Json]:
+        """Return the chargers of ``/chargers`` at a moment, with their sessions in progress."""
+        return [charger.shown(moment_seconds) for charger in self._chargers]
+
+    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Json]:
+        """Return sessions of ``/sessions`` at a moment, newest first; all, or those at some positions."""
         live = [session for charger in self._chargers for session in charger.started(moment_seconds)]
-        started = sorted(live, key=NEWEST_FIRST, reverse=True) + self._history
-        return [self._seen(session, moment_seconds) for session in started[page]]
-
-    def _synced(self, moment_seconds: float) -> int:
-        """Return when the vendor last received the readings of the chargers."""
-        step = self._scenario.cadence.sync_s
-        return math.floor(moment_seconds) // step * step
-
-    def _seen(self, session: Session, moment_seconds: float) -> Session:
-        """Return a session as the API shows it at a moment."""
-        if moment_seconds < _ENDED(session):
-            so_far = _wh_at(session, self._synced(moment_seconds)) // WH_PER_HUNDREDTH
-            return msgspec.structs.replace(
-                session, ended_at_seconds=None, kwh_hundredths=so_far, credits_hundredths=None, status="charging"
-            )
-        if moment_seconds < _ENDED(session) + self._scenario.cadence.credits_delay_s:
-            return msgspec.structs.replace(session, credits_hundredths=None)
-        return session
+        started = sorted(live, key=_NEWEST_FIRST, reverse=True) + self._history
+        return [session.shown(moment_seconds) for session in started[page]]
 
 
-def _wh_at(session: Session, moment_seconds: int) -> int:
-    """Return the energy of a planned session until a moment, in Wh; it grows evenly."""
-    start: int = _STARTED(session)
-    end: int = _ENDED(session)
-    wh = (session.kwh_hundredths or 0) * WH_PER_HUNDREDTH
-    return wh * (min(max(moment_seconds, start), end) - start) // (end - start)
+def timestamp(seconds: float) -> str:
+    """Return ``YYYY-MM-DDTHH:MM:SSZ``, as the API normally writes it."""
+    return datetime.fromtimestamp(int(seconds), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

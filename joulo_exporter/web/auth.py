@@ -12,6 +12,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from joulo_exporter.web.config import RateLimit, WebConfig
+from joulo_exporter.web.guard import HEADERS
 
 WAITING = 100
 """Password comparisons that may wait; further requests that need one are refused."""
@@ -35,9 +36,8 @@ class Gate:
         self._key = secrets.token_bytes(32)
         self._comparing = asyncio.Lock()
         self._waiting = 0
-        self._users: Mapping[str, str] = {}
         self._correct: dict[str, bytes] = {}
-        """The keyed hash of the password of each of these users, once it has been compared."""
+        """The keyed hash of each user's bcrypt hash and password, once they have been compared."""
         self._left = math.inf
         """Requests that the rate limit still allows; its burst bounds them."""
         self._counted_at_s = self._monotonic()
@@ -54,8 +54,8 @@ class Gate:
         return await handler(request)
 
     async def add_headers(self, _request: web.Request, response: web.StreamResponse) -> None:
-        """Set the configured headers: for aiohttp's ``on_response_prepare``, after our own."""
-        response.headers.update(self._config().headers)
+        """Set the headers of every response, and those configured: for aiohttp's ``on_response_prepare``."""
+        response.headers.update({**HEADERS, **self._config().headers})
 
     def _within(self, limit: RateLimit) -> bool:
         now_s = self._monotonic()
@@ -70,28 +70,27 @@ class Gate:
         """Return whether this is the user's password; an unknown user takes as long as a known one."""
         from bcrypt import checkpw  # noqa: PLC0415  most exporters have no users, and do without it
 
-        if users != self._users:  # another hash may be that of another password
-            self._users, self._correct = users, {}
-        correct = self._correct  # these users', also if others come into force during the comparison
-        name, digest = user.decode(errors="surrogateescape"), self._digest(password)
-        if correct.get(name) == digest:
-            return True
-        if self._waiting >= WAITING:
-            raise web.HTTPServiceUnavailable(text="too many passwords to check; try again\n")
+        name = user.decode(errors="surrogateescape")
         # An unknown user gets the hash of a known one, always the same, so that differing costs reveal no name.
         hashed = users.get(name) or list(users.values())[self._digest(user)[0] % len(users)]
+        digest = self._digest(hashed.encode() + password)
+        if self._correct.get(name) == digest:
+            return name in users
+        if self._waiting >= WAITING:
+            raise web.HTTPServiceUnavailable(reason="too many passwords to check; try again")
         self._waiting += 1
         try:
             async with self._comparing:
-                if correct.get(name) == digest:  # an identical request was compared meanwhile
-                    return True
-                equal = await asyncio.to_thread(checkpw, password[:_LONGEST_PASSWORD], hashed.encode())
+                # Unless an identical request was compared meanwhile.
+                if self._correct.get(name) != digest and not await asyncio.to_thread(
+                    checkpw, password[:_LONGEST_PASSWORD], hashed.encode()
+                ):
+                    return False
         finally:
             self._waiting -= 1
-        if name not in users or not equal:
-            return False
-        correct[name] = digest
-        return True
+        if name in users:
+            self._correct[name] = digest
+        return name in users
 
     def _digest(self, text: bytes) -> bytes:
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
@@ -100,7 +99,7 @@ class Gate:
 def credentials(authorization: str | None) -> tuple[bytes, bytes] | None:
     """Return user and password of an ``Authorization`` header (RFC 7617); ``None`` if it has none."""
     scheme, _, encoded = (authorization or "").partition(" ")
-    try:
+    try:  # aiohttp's BasicAuth could do this, but is deprecated
         user, colon, password = base64.b64decode(encoded, validate=True).partition(b":")
     except ValueError:
         return None

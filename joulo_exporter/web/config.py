@@ -17,7 +17,7 @@ import msgspec
 
 from joulo_exporter.config.files import Where
 from joulo_exporter.config.schema import Switch, WebSection
-from joulo_exporter.config.values import NOTHING, like, printed
+from joulo_exporter.config.values import like, one_of, printed, whole_number
 from joulo_exporter.errors import ConfigError
 from joulo_exporter.logs import event
 from joulo_exporter.web.tls import TlsSection, tls_context
@@ -29,15 +29,6 @@ FLAG = "--web.config.file"
 # Version, cost, 22 characters of salt (the last carries only two bits), 31 of the hash itself.
 _BCRYPT = re.compile(r"\$2[abxy]\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31}")
 _MAKE_ONE = "make one with htpasswd -nBC 10 '' | tr -d ':\\n'"
-_HEADERS: Mapping[str, tuple[str, ...]] = {
-    "Strict-Transport-Security": (),
-    "X-Content-Type-Options": ("nosniff",),
-    "X-Frame-Options": ("deny", "sameorigin"),
-    "X-XSS-Protection": (),
-    "Content-Security-Policy": (),
-}
-"""The only headers allowed, with their possible values, () for any (exporter-toolkit, ``web/handler.go``)."""
-
 
 # The file -----------------------------------------------------------------------------------
 
@@ -45,10 +36,10 @@ _PIECE = r"([0-9]+(?:\.[0-9]*)?)(ns|us|µs|ms|s|m|h)"
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-def _count(text: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", text):
-        raise ValueError("must be a whole number; write one such as 10")
-    return int(text)
+def _hash(text: str) -> str:
+    if not _BCRYPT.fullmatch(text):
+        raise ValueError(f"is no bcrypt hash, such as $2y$10$ and 53 characters; {_MAKE_ONE}")
+    return text
 
 
 def _go_duration(text: str) -> float:
@@ -62,19 +53,34 @@ class RateLimit(WebSection, frozen=True):
     """A token bucket: ``burst`` requests at once, and one more each interval; without an interval, no limit."""
 
     interval_s: Annotated[float, like("1s", _go_duration)] = msgspec.field(name="interval", default=0.0)
-    burst: Annotated[int, like("10", _count)] = 0
+    burst: Annotated[int, like("10", whole_number)] = 0
+
+
+_Header = Annotated[str, like("a text on one line", printed)]
+_NoSniff = Annotated[str, one_of("nosniff", ("nosniff",))]
+_Framing = Annotated[str, one_of("deny", ("deny", "sameorigin"))]
+
+
+class _Headers(WebSection, frozen=True, omit_defaults=True):
+    """The only headers allowed, with their possible values (exporter-toolkit, ``web/handler.go``)."""
+
+    security: _Header | None = msgspec.field(name="Strict-Transport-Security", default=None)
+    types: _NoSniff | None = msgspec.field(name="X-Content-Type-Options", default=None)
+    frames: _Framing | None = msgspec.field(name="X-Frame-Options", default=None)
+    scripts: _Header | None = msgspec.field(name="X-XSS-Protection", default=None)
+    content: _Header | None = msgspec.field(name="Content-Security-Policy", default=None)
 
 
 class _HttpSection(WebSection, frozen=True):
     http2: Switch | None = None
     """Checked, but without effect: the server speaks HTTP/1.1 in any case."""
-    headers: Annotated[dict[str, str], like("{X-Frame-Options: deny}", None)] = msgspec.field(default_factory=dict)
+    headers: _Headers = _Headers()
 
 
 class _WebFile(WebSection, frozen=True):
     tls_server_config: TlsSection = TlsSection()
     http_server_config: _HttpSection = _HttpSection()
-    basic_auth_users: Annotated[dict[str, str], like("{NAME: HASH}", None)] = msgspec.field(default_factory=dict)
+    basic_auth_users: Annotated[dict[str, str], like("{NAME: HASH}", _hash)] = msgspec.field(default_factory=dict)
     rate_limit: RateLimit = RateLimit()
 
 
@@ -105,35 +111,19 @@ def load_web_config(path: Path | None) -> WebConfig:
     file = read_record(path, FLAG, _WebFile)
     if file.rate_limit.interval_s and not file.rate_limit.burst:
         raise where.child("rate_limit.burst").fault("is 0, so that no request would pass; write 1 or more")
+    for position, name in enumerate(file.basic_auth_users):  # numbered, since it may be a password
+        if ":" in name:
+            raise (
+                where.child("basic_auth_users")
+                .item(position)
+                .fault("its name has a colon in it, which basic authentication cannot carry; choose another")
+            )
     return WebConfig(
-        users=_users(where.child("basic_auth_users"), file.basic_auth_users),
-        headers=_headers(where.child("http_server_config.headers"), file.http_server_config.headers),
+        users=file.basic_auth_users,
+        headers=msgspec.to_builtins(file.http_server_config.headers),
         rate_limit=file.rate_limit,
         context=tls_context(where.child("tls_server_config"), file.tls_server_config, path.parent),
     )
-
-
-def _users(where: Where, users: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the hash of each user; faults give a position, since a password may be written in place of a name."""
-    for position, (name, hashed) in enumerate(users.items()):
-        if ":" in name:
-            raise where.item(position).fault(
-                "its name has a colon in it, which basic authentication cannot carry; choose another"
-            )
-        if not _BCRYPT.fullmatch(hashed):
-            raise where.item(position).fault(f"is no bcrypt hash, such as $2y$10$ and 53 characters; {_MAKE_ONE}")
-    return users
-
-
-def _headers(where: Where, headers: Mapping[str, str]) -> Mapping[str, str]:
-    for name, value in headers.items():
-        if name not in _HEADERS:
-            raise where.fault(f"has one that cannot be set; known here: {', '.join(_HEADERS)}")
-        allowed = _HEADERS[name]
-        if allowed and value not in allowed:
-            raise where.child(name).fault(f"must be {' or '.join(allowed)}; write it so, in small letters")
-        where.child(name).read(printed, value)
-    return {name: value for name, value in headers.items() if value not in NOTHING}
 
 
 # The configuration in force ------------------------------------------------------------------
@@ -165,17 +155,13 @@ class WebConfigWatcher:
 
     async def watch(self) -> None:
         """Read the files again and again, for ever."""
-        if self._path is None:
-            return
-        tls, users = self.tls is not None, len(self.config.users)
-        event(_logger, "info", "web configuration in force", file=self._path, tls=tls, users=users)
-        while True:
+        while self._path is not None:
             await asyncio.sleep(LOOK_INTERVAL_S)
             await self.look()
 
     def take(self, config: WebConfig) -> None:
         """Put a configuration into force from the next request and the next connection on."""
-        self.config = config
+        self.config, self._in_trouble = config, False
         if self._path is not None:
             event(_logger, "info", "web configuration read again", users=len(config.users))
         if (self.tls is None) == (config.context is None):
@@ -196,4 +182,3 @@ class WebConfigWatcher:
         else:
             if self._in_trouble or config != self.config:
                 self.take(config)
-            self._in_trouble = False

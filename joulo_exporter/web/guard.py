@@ -1,7 +1,7 @@
 """Bounds on what all clients together may take: connections, time, and memory for responses that they do not read.
 
 aiohttp itself limits neither the number of connections, nor the time for a request to arrive, nor the time for a
-client to read. Its handling of malformed requests is kept; only the texts are ours.
+client to read. Its handling of malformed requests is kept, without its texts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import logging
 import resource
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from itertools import chain
 from typing import cast
 
@@ -21,10 +22,8 @@ from aiohttp.typedefs import Handler
 
 _logger = logging.getLogger(__name__)
 
-SERVER = "joulo-exporter"
-"""The ``Server`` header, without versions: those are for ``joulo_exporter_build_info``."""
-MAX_HEADERS = 64
-"""Headers of a request; Prometheus sends about eight."""
+HEADERS: Mapping[str, str] = {hdrs.SERVER: "joulo-exporter", "X-Content-Type-Options": "nosniff"}
+"""Of every response. Versions, which aiohttp's ``Server`` has, are for ``joulo_exporter_build_info``."""
 MAX_REQUEST = 32 * 1024
 """Bytes of a request with all headers and its body: ample room for the headers that a proxy adds."""
 MAX_BODY = 4096
@@ -37,13 +36,6 @@ TLS_CONNECTIONS = 128
 _FEWEST = 4
 _OTHER_DESCRIPTORS = 48
 """Descriptors left for the ledger, the API, and connections that are just being accepted."""
-_BAD_REQUEST = 400
-_REASONS = {
-    400: "this is no proper HTTP request",
-    408: "the request took too long to arrive",
-    413: "no request here needs a body of that size",
-    500: "internal server error; the exporter's log tells more",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,8 @@ class Limits:
     connections: int = 512
     """At the same time: as Prometheus' ``--web.max-connections``, and half of the usual 1024 descriptors."""
     request_s: float = 10.0
-    """Limit for the headers, from the connection or the first byte of a later request, and again for the body: a
-    Go client needs milliseconds, and a person with ``telnet`` does not matter."""
+    """Limit for the headers, from the connection (a TLS handshake included) or the first byte of a later request,
+    and again for the body: a Go client needs milliseconds, and a person with ``telnet`` does not matter."""
     idle_s: float = 330.0
     """Limit between two requests. Prometheus drops its idle connections after 5 minutes: it should be first."""
     write_s: float = 60.0
@@ -63,8 +55,6 @@ class Limits:
     """Time for which a client that sends nothing keeps its place when others want it."""
     stalled: int = 64
     """Responses stalled at the same time: each holds what ``app`` writes at once, 256 KiB at most."""
-    handshake_s: float = 5.0
-    """For a TLS handshake, in place of asyncio's 60 s."""
 
     @classmethod
     def of_this_process(cls, *, tls: bool) -> Limits:
@@ -147,30 +137,29 @@ class GuardedConnection(web.RequestHandler):
             keepalive_timeout=guard.limits.idle_s,
             access_log=cast("logging.Logger", None),
             logger=_logger,
-            max_headers=MAX_HEADERS,
-            lingering_time=1.0,  # so that a client sees a 413 and not a reset
+            lingering_time=1.0,  # for the rest of a body: so a client sees a 413 and not a reset
             auto_decompress=False,
         )
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for the first request; with TLS, after the handshake."""
         self._wire = cast("asyncio.Transport", transport)
+        self._wire.set_write_buffer_limits(BUFFER)
+        self._start_timer("head", self.guard.limits.request_s)
         super().connection_made(transport)
         if not self.guard.admit(self):
             self.drop()
-        elif (tls := self.guard.tls()) is None:
-            self._begin(self._wire)
-        else:
+        elif (tls := self.guard.tls()) is not None:
             handshake = self._encrypt(self._wire, tls)
             self._handshake = asyncio.get_running_loop().create_task(handshake)
 
     async def _encrypt(self, plain: asyncio.Transport, tls: ssl.SSLContext) -> None:
         """Do the TLS handshake, here and not in asyncio's server, so that the connection counts before it."""
-        wire, fault, limit_s = None, None, self.guard.limits.handshake_s
+        wire, fault = None, None
         try:
             # A request that comes together with the end of the handshake is handled after this has returned.
             wire = await asyncio.get_running_loop().start_tls(
-                plain, self, tls, server_side=True, ssl_handshake_timeout=limit_s, ssl_shutdown_timeout=limit_s
+                plain, self, tls, server_side=True, ssl_shutdown_timeout=self.guard.limits.request_s
             )
         except OSError as error:
             # asyncio keeps the error, and with the traceback the handshake's buffer of 256 KiB, in a cycle that
@@ -183,11 +172,7 @@ class GuardedConnection(web.RequestHandler):
             _logger.debug("a connection did not come about: %s", reason.lower().replace("_", " "))
         else:
             self.transport = self._wire = wire
-            self._begin(wire)
-
-    def _begin(self, wire: asyncio.Transport) -> None:
-        wire.set_write_buffer_limits(BUFFER)
-        self._start_timer("head", self.guard.limits.request_s)
+            wire.set_write_buffer_limits(BUFFER)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
@@ -226,7 +211,7 @@ class GuardedConnection(web.RequestHandler):
         try:
             return await super().finish_response(request, resp, start_time)
         finally:
-            self.served = self.served or resp.status < _BAD_REQUEST
+            self.served = self.served or resp.status < HTTPStatus.BAD_REQUEST
             self.busy, self.waits_since_s, self._request_bytes = False, time.monotonic(), 0
             self.guard.wait_again(self)
 
@@ -249,12 +234,17 @@ class GuardedConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Return the response to a malformed request; port scans are common, so it is logged at debug level."""
-        level = logging.DEBUG if status == _BAD_REQUEST or isinstance(exc, ConnectionError) else logging.ERROR
-        _logger.log(level, "malformed request: %s", type(exc).__name__ if exc else message)
-        if request.writer.output_size > 0:
-            raise ConnectionError("a response is on its way already")
-        return _refusal(status if status in _REASONS else 500)
+        """Return the response to a malformed request; port scans are common, so it is logged at debug level.
+
+        The connection is closed after it: where the next request begins is unknown.
+        """
+        is_common = status < HTTPStatus.INTERNAL_SERVER_ERROR or isinstance(exc, ConnectionError)
+        level = logging.DEBUG if is_common else logging.ERROR
+        _logger.log(level, "malformed request from %s: %s", request.remote, type(exc).__name__ if exc else message)
+        text = f"{HTTPStatus(status).phrase}\n"
+        response = web.Response(status=status, text=text, headers=HEADERS)
+        response.force_close()
+        return response
 
     def drop(self) -> None:
         """Close at once, whatever has not been read; ``connection_lost`` follows, but the place is free now."""
@@ -268,23 +258,15 @@ async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Read the body, which no handler does, so that another request can follow; mark the request as complete."""
     connection = cast("GuardedConnection", request.protocol)
     connection.stop_timer("head")
-    fault = 413 if (request.content_length or 0) > MAX_BODY else None
+    if (request.content_length or 0) > MAX_BODY:
+        raise web.HTTPRequestEntityTooLarge(MAX_BODY)
     try:
-        if fault is None and request.body_exists:
+        if request.body_exists:
             async with asyncio.timeout(connection.guard.limits.request_s):
                 await request.read()
     except TimeoutError:
-        fault = 408
-    except web.HTTPRequestEntityTooLarge:
-        fault = 413
-    except web.RequestPayloadError:
-        fault = 400
+        raise web.HTTPRequestTimeout from None
+    except (web.RequestPayloadError, ConnectionError):  # also of a client that has left
+        raise web.HTTPBadRequest from None
     connection.busy = True
-    return await handler(request) if fault is None else _refusal(fault)
-
-
-def _refusal(status: int) -> web.Response:
-    """Return a response after which the connection is closed: where the next request begins is unknown."""
-    response = web.Response(status=status, text=_REASONS[status] + "\n", headers={hdrs.SERVER: SERVER})
-    response.force_close()
-    return response
+    return await handler(request)

@@ -27,10 +27,9 @@ def content_type(*, openmetrics: bool) -> str:
 def prefers_openmetrics(accept: str) -> bool:
     """Return whether an ``Accept`` header wants OpenMetrics 1.0 rather than text 0.0.4.
 
-    Each format has the weight of the most specific media range that covers it. The greater weight wins,
-    then the more specific range, then the earlier one. Where nothing decides, or nothing is acceptable,
-    the format is 0.0.4. A ``version`` other than ours is another format; all other parameters are ignored
-    (``escaping``, ``charset`` and so on).
+    Each format has the weight of the most specific media range that covers it. The greater weight wins, then the
+    more specific range. Where nothing decides, or nothing is acceptable, the format is 0.0.4. A ``version`` other
+    than ours is another format; all other parameters are ignored (``escaping``, ``charset`` and so on).
     """
     elements = _elements(accept)
     openmetrics = _rank(*_OPENMETRICS, elements)
@@ -51,31 +50,27 @@ def accepts_gzip(accept_encoding: str) -> bool:
 def choose_language(accept_language: str, languages: tuple[str, ...]) -> str:
     """Return the language for an ``Accept-Language`` header.
 
-    A language range such as ``nl-BE`` asks for its language, ``nl``. The greater weight wins, then the earlier
+    A language range such as ``nl-BE`` asks for its language, ``nl``. The greatest weight wins, then the earlier
     range; if none of the languages is asked for, the first of them is returned.
     """
-    best, greatest = languages[0], 0.0
-    for name, _, weight in _elements(accept_language):
-        language = name.partition("-")[0]
-        if language in languages and weight > greatest:
-            best, greatest = language, weight
-    return best
+    for name, _, weight in sorted(_elements(accept_language), key=lambda element: -element[2]):
+        if weight > 0 and (language := name.partition("-")[0]) in languages:
+            return language
+    return languages[0]
 
 
-def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[float, int, int]:
-    """Return weight, specificity and minus the position of the element that covers the format most specifically.
+def _rank(media_type: str, version: str, elements: Sequence[_Element]) -> tuple[float, int]:
+    """Return the weight and the specificity of the element that covers the format most specifically.
 
     Of equally specific elements the one with the greatest weight counts; the weight is 0 if none covers it.
     """
     any_subtype = media_type.partition("/")[0] + "/*"
     ranges = [("*/*", None), (any_subtype, None), (media_type, None), (media_type, version)]
     covering = [
-        (ranges.index((name, version)), weight, -position)
-        for position, (name, version, weight) in enumerate(elements)
-        if (name, version) in ranges
+        (ranges.index((name, given)), weight) for name, given, weight in elements if (name, given) in ranges
     ]
-    specificity, weight, place = max(covering, default=(0, 0.0, 0))
-    return weight, specificity, place
+    specificity, weight = max(covering, default=(0, 0.0))
+    return weight, specificity
 
 
 def _elements(header: str) -> Sequence[_Element]:

@@ -4,28 +4,21 @@
 and fetches nothing. It refreshes itself.
 """
 
-from __future__ import annotations
-
 import base64
 import hashlib
-import tomllib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from importlib import resources
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 from urllib.parse import urlencode
 
-from joulo_exporter import __version__
 from joulo_exporter.clock import local_month, local_time
-from joulo_exporter.models.charger import UNKNOWN_VEHICLE
+from joulo_exporter.language import Language
+from joulo_exporter.models.charger import UNKNOWN_VEHICLE, Charger
 from joulo_exporter.snapshot import LiveCharger, Snapshot
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 LANGUAGES = ("en", "nl")
 """The languages of the page; the first is the default."""
@@ -35,7 +28,7 @@ SHOWN = 100
 _DETAILED = 3
 """Up to so many accounts are on the page with all that is known of them; of more, it is a list of links."""
 
-_REFRESH_S = (5.0, 60.0)
+_SHORTEST_S, _LONGEST_S = 5.0, 60.0
 """Bounds of the time after which the page refreshes itself; between them it is an endpoint's shortest interval."""
 
 _OUT_OF_ORDER = ("offline", "unavailable", "faulted")
@@ -62,7 +55,8 @@ class View:
 @cache
 def content_security_policy() -> str:
     """Return a policy under which the page's own style and icon load, and nothing else."""
-    style = _file("page.html").partition("<style>")[2].partition("</style>")[0]  # inline: no fetch
+    html = (resources.files("joulo_exporter.web") / "page.html").read_text("utf-8")
+    style = html.partition("<style>")[2].partition("</style>")[0]  # inline: no fetch
     style_hash = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return (
         f"default-src 'none'; style-src 'sha256-{style_hash}'; img-src data:; "
@@ -78,18 +72,20 @@ def page_html(snapshots: Sequence[Snapshot], links: Mapping[str, str], view: Vie
     accounts = [each for each in snapshots if not each.public]
     listed = [each for each in accounts if each.account == view.account] or accounts[:SHOWN]
     endpoints = [health for each in snapshots for health in each.endpoints]
-    shortest_s, longest_s = _REFRESH_S
-    interval_s = min((health.interval_s for health in endpoints), default=longest_s)
+    interval_s = min((health.interval_s for health in endpoints), default=_LONGEST_S)
     links = {**links, "stop" if view.refreshing else "resume": view.query(refreshing=not view.refreshing)}
     if view.account is not None:
         links["all_accounts"] = view.query(account=None)
-    return _template(view.language).render(
-        version=__version__,
+    return _language(view.language).render(
+        SHOWN=SHOWN,
+        chargers=_chargers,
+        months=_months,
+        state_of=_state_of,
         view=view,
         links=links,
         now_seconds=now_seconds,
         this_month=local_month(now_seconds),
-        refresh_s=round(min(max(interval_s, shortest_s), longest_s)),
+        refresh_s=round(min(max(interval_s, _SHORTEST_S), _LONGEST_S)),
         account_count=len(accounts),
         charger_count=sum(len(_chargers(each)) for each in snapshots),
         charging=sum(live.charger.charging is True for each in snapshots for live in each.chargers or ()),
@@ -105,32 +101,23 @@ def page_html(snapshots: Sequence[Snapshot], links: Mapping[str, str], view: Vie
 # Accounts, chargers and months --------------------------------------------------------------------
 
 
-class _Charger(NamedTuple):
-    """A charger as the page shows it."""
-
-    id: str
-    label: str
-    live: LiveCharger | None = None
-    """``None`` if its state is unknown or stale."""
-
-    @property
-    def state(self) -> tuple[str, str, str]:
-        """Return CSS class, sign and status: trouble first, then whether it charges, then what the API says."""
-        status, charging = (self.live.charger.status, self.live.charger.charging) if self.live else (None, None)
-        if status in _OUT_OF_ORDER:
-            return "bad", "✕", status
-        if charging:
-            return "busy", "⚡", "charging"
-        if status in _NO_NEWS and charging is not None:
-            return "idle", "○", "idle"
-        return "idle", "?", status or "unknown"
+def _state_of(charger: Charger) -> tuple[str, str, str]:
+    """Return CSS class, sign and status: trouble first, then whether it charges, then what the API says."""
+    if charger.status in _OUT_OF_ORDER:
+        return "bad", "✕", charger.status
+    if charger.charging:
+        return "busy", "⚡", "charging"
+    if charger.status in _NO_NEWS and charger.charging is not None:
+        return "idle", "○", "idle"
+    return "idle", "?", charger.status or "unknown"
 
 
-def _chargers(account: Snapshot) -> Sequence[_Charger]:
-    """Return the current chargers or, if these are not known, all in the ledger."""
+def _chargers(account: Snapshot) -> Sequence[LiveCharger]:
+    """Return the current chargers or, if these are not known, the labels of all in the ledger."""
     if account.chargers is not None:
-        return [_Charger(live.charger.id, live.label, live) for live in account.chargers]
-    return [_Charger(*item) for item in account.book.labels.items()] if account.book else ()
+        return account.chargers
+    labels = account.book.labels if account.book else {}
+    return [LiveCharger(label, Charger(each), None, None, "", UNKNOWN_VEHICLE) for each, label in labels.items()]
 
 
 def _months(account: Snapshot, this_month: str) -> Iterator[tuple[str, int, int, str]]:
@@ -147,73 +134,26 @@ def _months(account: Snapshot, this_month: str) -> Iterator[tuple[str, int, int,
         yield month, kwh[month], ere_credits[month], f"{100 * kwh[month] / most if most else 0:.1f}%"
 
 
-# Template, words, figures and times ---------------------------------------------------------------
+# Figures and times --------------------------------------------------------------------------------
 
 
-def _file(name: str) -> str:
-    return (resources.files("joulo_exporter.web") / name).read_text("utf-8")
-
-
-@cache
-def _template(language: str) -> Template:
-    """Return the template in a language; Jinja is loaded when the page is first opened."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 -- needed for the page alone
-    from markupsafe import Markup, escape  # noqa: PLC0415 -- loaded by Jinja
-
-    def fill(text: str, *values: object) -> Markup:
-        return escape(text).format(*values)  # this escapes the values too, unless a macro has made them
-
-    texts = tomllib.loads(_file("page.toml"))[language]
-    environment = Environment(
-        loader=PackageLoader("joulo_exporter.web", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.globals.update(words=SimpleNamespace(**texts), UNKNOWN_VEHICLE=UNKNOWN_VEHICLE, SHOWN=SHOWN)
-    environment.globals.update(chargers=_chargers, months=_months)
-    environment.filters.update(fill=fill, iso=_iso, in_zones=_in_zones, zone=_zone, **_Formats(texts).filters())
-    return environment.get_template("page.html")
-
-
-class _Formats:
-    """Figures and times in a language."""
-
-    def __init__(self, texts: Mapping[str, Any]) -> None:
-        self._texts = texts
-        self._months = texts["month_names"].split()
-
-    def filters(self) -> dict[str, Callable[..., str]]:
-        own = (self.counted, self.figure, self.hundredths, self.month, self.day_and_time, self.duration, self.age)
-        return {function.__name__: function for function in own}
-
-    def counted(self, number: int, key: str) -> str:
-        """Return a text with a number: singular for 1, else plural."""
-        return str(self._texts[key if number == 1 else f"{key}s"]).format(number)
-
-    def figure(self, value: float, decimals: int = 2) -> str:
-        return f"{value:.{decimals}f}".replace(".", self._texts["decimal"])
+class _Language(Language):
+    """Figures and times of the page in a language."""
 
     def hundredths(self, value: int) -> str:
-        return self.figure(value / 100)
+        return self.decimal(f"{value / 100:.2f}")
 
-    def month(self, month: str) -> str:
-        """Return the name of a month such as ``2026-06``, capitalised to begin a line."""
-        year, number = month.split("-")
-        return f"{self._months[int(number) - 1]} {year}".capitalize()
-
-    def day_and_time(self, seconds: float, after: float | None = None) -> str:
-        """Return a local time to the minute, with its day unless that is the day of another moment."""
+    def minute(self, seconds: float, after: float | None = None) -> tuple[str, str]:
+        """Return a moment for machines, and local to the minute, with its day unless that is another's day."""
         at = local_time(seconds)
         same_day = after is not None and local_time(after).date() == at.date()
-        return f"{at:%H:%M}" if same_day else f"{at.day} {self._months[at.month - 1]} {at:%H:%M}"
+        text = f"{at:%H:%M}" if same_day else f"{at.day} {self.month_name(at.month)} {at:%H:%M}"
+        return at.isoformat(timespec="seconds"), text
 
     def duration(self, seconds: float) -> str:
         """Return a duration exactly, such as ``1 h 30 min`` or ``1 min 30.5 s``."""
         words, rest = [], seconds
-        for unit, size in ((self._texts["day"], 86400), (self._texts["hour"], 3600), ("min", 60)):
+        for unit, size in ((self.words["day"], 86400), (self.words["hour"], 3600), ("min", 60)):
             count, rest = divmod(rest, size)
             if count:
                 words.append(f"{count:.0f} {unit}")
@@ -223,20 +163,18 @@ class _Formats:
         """Return a duration in its largest unit; 0 s since a moment that a corrected clock put into the future."""
         return " ".join(self.duration(int(max(0.0, seconds))).split()[:2])
 
+    def in_zones(self, seconds: float) -> tuple[str, str, str]:
+        """Return a moment to the second: for machines, local with its zone, and in UTC unless that is the same."""
+        at, utc = local_time(int(seconds)), datetime.fromtimestamp(int(seconds), UTC)
+        in_utc = f"{utc:%H:%M:%S}" if utc.date() == at.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
+        local = f"{at:%Y-%m-%d %H:%M:%S} {self.zone(seconds)}"
+        return f"{utc:%Y-%m-%dT%H:%M:%SZ}", local, f"{in_utc} UTC" if at.utcoffset() else ""
 
-def _in_zones(seconds: float) -> tuple[str, str, str]:
-    """Return a moment to the second: for machines, local with its zone, and in UTC unless that is the same."""
-    at, utc = local_time(int(seconds)), datetime.fromtimestamp(int(seconds), UTC)
-    in_utc = f"{utc:%H:%M:%S}" if utc.date() == at.date() else f"{utc:%Y-%m-%d %H:%M:%S}"
-    local = f"{at:%Y-%m-%d %H:%M:%S} {_zone(seconds)}"
-    return f"{utc:%Y-%m-%dT%H:%M:%SZ}", local, f"{in_utc} UTC" if at.utcoffset() else ""
+    @staticmethod
+    def zone(seconds: float) -> str:
+        """Return the local time zone's name; ``UTC`` for an offset of 0, as of a zone that the system lacks."""
+        at = local_time(seconds)
+        return (at.tzname() or "") if at.utcoffset() else "UTC"
 
 
-def _iso(seconds: float) -> str:
-    return local_time(seconds).isoformat(timespec="seconds")
-
-
-def _zone(seconds: float) -> str:
-    """Return the name of the local time zone; ``UTC`` for an offset of 0, as of a zone that the system lacks."""
-    at = local_time(seconds)
-    return (at.tzname() or "") if at.utcoffset() else "UTC"
+_language = cache(partial(_Language, "joulo_exporter.web", "page"))

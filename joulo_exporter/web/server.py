@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import AsyncIterator, Callable, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from ssl import SSLContext
 from typing import cast
@@ -20,15 +20,19 @@ from joulo_exporter.errors import ConfigError, JouloExporterError
 from joulo_exporter.web.guard import Guard, GuardedConnection, Limits
 
 _FLAG = "--web.listen-address"
-_EXAMPLES = "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one"
+_EXAMPLES = (
+    "write :9973 for all addresses, 127.0.0.1:9973 or [::1]:9973 for one, or unix: and the path of a socket"
+)
 _UNIX = "unix:"
 _UNIX_MODE = 0o660
 """Whoever may write to the socket may read the metrics: the owner, and a proxy that is in the group."""
 _PORT = re.compile(r"[0-9]{1,5}")
 _LAST_PORT = 65535
 
-_SYSTEMD_FLAG = "--web.systemd-socket"
-_SYSTEMD_REMEDY = f"start joulo-exporter by its socket unit, or leave {_SYSTEMD_FLAG} out"
+_NO_SOCKET = (
+    "--web.systemd-socket: systemd has passed no socket, or one that takes no connections; start joulo-exporter "
+    "by a socket unit with ListenStream= and Accept=no, or leave the flag out"
+)
 FIRST_PASSED_DESCRIPTOR = 3
 """SD_LISTEN_FDS_START: the descriptors come after standard input, output and error."""
 
@@ -52,27 +56,17 @@ def parse_listen_address(text: str) -> tuple[str, int] | str:
         ConfigError: it is no such address.
     """
     address = text.strip()
-    if address.startswith(_UNIX):
-        path = address.removeprefix(_UNIX)
-        if not path.startswith("/") or not path.isprintable():
-            raise ConfigError(
-                f"{_FLAG}: {text!r} has no whole path of a socket; write one such as "
-                "unix:/run/joulo-exporter/web.sock"
-            )
-        return path
+    if address.startswith(f"{_UNIX}/") and address.isprintable():
+        return address.removeprefix(_UNIX)
     host, colon, port = address.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    known = not host or (_is_ip(host[1:-1], 6) if bracketed else _is_ip(host, 4) or HOST_NAME.fullmatch(host))
+    bare = host.strip("[]")
+    try:
+        known = host == (f"[{bare}]" if ipaddress.ip_address(bare).version == 6 else bare)  # noqa: PLR2004
+    except ValueError:
+        known = not host or (host == bare and HOST_NAME.fullmatch(host) is not None)
     if not (colon and known and _PORT.fullmatch(port) and int(port) <= _LAST_PORT):
         raise ConfigError(f"{_FLAG}: {text!r} is no address with a port from 0 to {_LAST_PORT}; {_EXAMPLES}")
-    return host.strip("[]"), int(port)
-
-
-def _is_ip(text: str, version: int) -> bool:
-    try:
-        return ipaddress.ip_address(text).version == version
-    except ValueError:
-        return False
+    return bare, int(port)
 
 
 @contextlib.asynccontextmanager
@@ -128,7 +122,6 @@ async def listening(
 
 
 def _name(address: str | tuple[str, int]) -> str:
-    """Return the address of a socket, as it is logged."""
     if isinstance(address, str):
         return f"{_UNIX}{address}"
     host, port = address[:2]
@@ -136,12 +129,11 @@ def _name(address: str | tuple[str, int]) -> str:
 
 
 async def _tcp_socket(host: str, port: int) -> socket.socket:
-    if host in ("", "::") and socket.has_dualstack_ipv6():
-        # One socket for IPv6 and IPv4, as Go's listeners are; for IPv4 alone where a kernel has IPv6 switched off.
-        # Any other error comes again there.
-        with contextlib.suppress(OSError):
-            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
     if host in ("", "::"):
+        # One socket for IPv6 and IPv4, as Go's listeners are; for IPv4 alone where a kernel has no IPv6, which is
+        # a ValueError, or has it switched off. Any other error comes again there.
+        with contextlib.suppress(OSError, ValueError):
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True)
         return socket.create_server(("", port), backlog=_BACKLOG)
     # One address for a host, IPv4 rather than IPv6 where a name has both, as Go does.
     found = await asyncio.get_running_loop().getaddrinfo(
@@ -154,9 +146,7 @@ async def _tcp_socket(host: str, port: int) -> socket.socket:
 
 def _unix_socket(path: str) -> socket.socket:
     """Return a socket for owner and group, bound to the path; the leftover of a dead process is replaced."""
-    if os.path.lexists(path):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
-            raise OSError(errno.EEXIST, "")
+    if os.path.lexists(path) and stat.S_ISSOCK(os.lstat(path).st_mode):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
             probe.settimeout(0)  # a full queue is EAGAIN: somebody listens, and is busy
             if probe.connect_ex(path) != errno.ECONNREFUSED:
@@ -174,10 +164,8 @@ def _unix_socket(path: str) -> socket.socket:
     return bound
 
 
-def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.socket]:
+def activated_sockets(environment: Mapping[str, str]) -> list[socket.socket]:
     """Return the sockets that systemd has opened and passes on, as sd_listen_fds(3) describes.
-
-    The variables that name them are removed from the environment.
 
     Args:
         environment: of this process; ``LISTEN_PID`` is the process that they are for, ``LISTEN_FDS`` their number.
@@ -185,24 +173,17 @@ def activated_sockets(environment: MutableMapping[str, str]) -> list[socket.sock
     Raises:
         JouloExporterError: systemd has passed no socket, or one that takes no connections.
     """
-    process, count = environment.pop("LISTEN_PID", ""), environment.pop("LISTEN_FDS", "")
-    environment.pop("LISTEN_FDNAMES", None)
-    if process != str(os.getpid()) or not count.isdecimal() or int(count) < 1:
-        raise JouloExporterError(f"{_SYSTEMD_FLAG}: systemd has passed no socket; {_SYSTEMD_REMEDY}")
+    is_ours, usable = environment.get("LISTEN_PID") == str(os.getpid()), True
     sockets: list[socket.socket] = []
-    for descriptor in range(FIRST_PASSED_DESCRIPTOR, FIRST_PASSED_DESCRIPTOR + int(count)):
-        try:
-            os.set_inheritable(descriptor, False)  # noqa: FBT003  takes no keyword
-            sockets.append(passed := socket.socket(fileno=descriptor))
-            listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-            accepts = listens and passed.type == socket.SOCK_STREAM
-        except OSError:
-            accepts = False
-        if not accepts:
-            for each in sockets:
-                each.close()
-            raise JouloExporterError(
-                f"{_SYSTEMD_FLAG}: descriptor {descriptor} takes no connections; "
-                "use ListenStream= and Accept=no in its unit"
-            )
+    try:
+        for number in range(int(environment.get("LISTEN_FDS", "")) if is_ours else 0):
+            sockets.append(passed := socket.socket(fileno=FIRST_PASSED_DESCRIPTOR + number))
+            listens = passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) > 0
+            usable = usable and listens and passed.type == socket.SOCK_STREAM
+    except (OSError, ValueError):
+        usable = False
+    if not sockets or not usable:
+        for each in sockets:
+            each.close()
+        raise JouloExporterError(_NO_SOCKET)
     return sockets

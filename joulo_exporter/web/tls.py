@@ -46,7 +46,6 @@ _CLIENT_AUTH = {
 }
 
 _TLS13_PREFIXES = ("TLS_AES_", "TLS_CHACHA20_")
-_LARGEST_BYTES = 1024 * 1024
 
 
 # The section --------------------------------------------------------------------------------
@@ -78,8 +77,6 @@ class TlsSection(WebSection, frozen=True):
 
 
 class _Pem(NamedTuple):
-    """Certificates or a private key in PEM, and the place in the configuration that they come from."""
-
     where: Where
     content: bytes
 
@@ -119,7 +116,6 @@ def _context(
 
 
 def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | None:
-    """Return the PEM of a part, from its file or from the configuration itself."""
     inline, name = getattr(section, part), getattr(section, f"{part}_file")
     if inline is not None and name is not None:
         raise where.child(part).fault(f"stands beside {part}_file; keep one of the two")
@@ -128,7 +124,7 @@ def _pem(where: Where, section: TlsSection, part: str, folder: Path) -> _Pem | N
     if name is None:
         return None
     where = where.child(f"{part}_file")
-    return _Pem(where, read_file(where, folder / name, _LARGEST_BYTES, "PEM"))
+    return _Pem(where, read_file(where, folder / name, "PEM"))
 
 
 def _set_clients(context: ssl.SSLContext, where: Where, section: TlsSection, client_ca: _Pem | None) -> None:

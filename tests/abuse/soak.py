@@ -24,8 +24,8 @@ from support import stepped_clock
 from support.processes import INTERVAL_S, Counters, exporter, free_port
 from support.simulator import in_thread
 
-from joulo_exporter.models.session import Session
-from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator import Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator.household import Json
 
 LOOKED_AFTER_S = 11.0
 """Within this time the exporter notices a missing file, or a disk that has space again."""
@@ -45,7 +45,7 @@ class LaggingHousehold(Household):
     """Most sessions of a page, whatever limit is asked for and echoed."""
     stands_still_at: float | None = None
 
-    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Session]:
+    def sessions_at(self, moment_seconds: float, page: slice = slice(None)) -> list[Json]:
         late = moment_seconds if self.stands_still_at else moment_seconds - self.lag_s
         return super().sessions_at(late, page)[: self.page_sessions if page.stop else None]
 
@@ -58,8 +58,8 @@ class LaggingHousehold(Household):
         """Return the sums of each charger, in ascending order, since labels are the exporter's affair."""
         kwh, ended = Counter(), Counter()
         for session in self.sessions_at(self.clock()):
-            kwh[session.charger_id] += session.kwh_hundredths or 0
-            ended[session.charger_id] += session.ended_at_seconds is not None
+            kwh[session["charger_id"]] += round(session["kwh"] * 100)
+            ended[session["charger_id"]] += session["ended_at"] is not None
         return {
             "joulo_total_kwh": sorted(value / 100 for value in kwh.values() if value),
             "joulo_sessions_total": sorted(float(value) for value in ended.values() if value),
@@ -74,13 +74,11 @@ class World:
         self.folder = folder
         self.port = free_port()
         self.counters = Counters(self.port)
-        cadence = Cadence(
-            session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1, sync_s=1, time_lapse=20
-        )
-        chargers, history = draw.randint(1, 6), draw.choice((0, 1, 99, 100, 101, 700))
-        self.household = LaggingHousehold(
-            Scenario(seed=number, chargers=chargers, history_sessions=history, cadence=cadence)
-        )
+        scenario = Scenario(
+            seed=number, session_s=(draw.uniform(2, 5), 6), pause_s=(1, 3), credits_delay_s=1,
+            time_lapse=20, chargers=draw.randint(1, 6), history_sessions=draw.choice((0, 1, 99, 100, 101, 700)),
+        )  # fmt: skip
+        self.household = LaggingHousehold(scenario)
         self.household.lag_s = draw.choice((0.0, 2.0, 10.0))
         self.slow_s = draw.choice((0.0, 0.0, 0.3, 3.0 * INTERVAL_S))
         """How long a page of sessions takes; it can be longer than the interval."""

@@ -1,12 +1,13 @@
 """A client with a token, and a door for failures that looks for that token in all that comes out."""
 
 import traceback
+from pathlib import Path
 
 import pytest
 from support.loopback import PROXY_PASSWORD, TOKEN
 
 from joulo_exporter.api.client import CHARGERS, JouloClient, open_session
-from joulo_exporter.config.files import Secret, Where, read_authorities
+from joulo_exporter.config.files import Secret, Where, trusting
 from joulo_exporter.config.schema import ApiConfig
 from joulo_exporter.config.values import DEFAULT_API_URL
 from joulo_exporter.errors import ApiError
@@ -25,7 +26,7 @@ def client_of(session, clock):
 
     def make(base_url=DEFAULT_API_URL, *, token=TOKEN, timeout_s=5.0, proxy=None, ca_file=None):
         proxy_url = None if proxy is None else Secret(proxy)
-        authorities = None if ca_file is None else read_authorities(Where("joulo.yml", "api.ca_file"), ca_file)
+        authorities = ca_file and trusting(Where("joulo.yml", "api.ca_file"), Path(ca_file).read_bytes())
         api = ApiConfig(base_url, timeout_s, proxy_url, authorities=authorities)
         secret = None if token is None else Secret(token)
         return JouloClient(session, api, token=secret, clock=clock.now)

@@ -11,7 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from joulo_exporter.ledger import PAGE_SIZE, AccountLedger, Database, Pause, Walk, next_page
+from joulo_exporter.ledger.account import AccountLedger, Pause
+from joulo_exporter.ledger.database import Database
+from joulo_exporter.ledger.history import PAGE_SIZE, Walk, next_page
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse
 

@@ -14,7 +14,8 @@ from pathlib import Path
 from ledger import imported
 from support.processes import EXPORTER, environment, free_port, get, running
 
-from joulo_exporter.ledger import AccountLedger, Database
+from joulo_exporter.ledger.account import AccountLedger
+from joulo_exporter.ledger.database import Database
 
 RUNS, ACCOUNTS, SESSIONS = 5, (1, 1000), 100
 

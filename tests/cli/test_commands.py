@@ -76,8 +76,8 @@ def test_no_socket_of_systemd_is_a_fault_with_its_remedy(monkeypatch, tmp_path, 
     status, line = refusal(capsys, f"--storage.path={tmp_path}", "--web.systemd-socket", "--log.level=error")
     assert status == 1
     assert line == (
-        "--web.systemd-socket: systemd has passed no socket; "
-        "start joulo-exporter by its socket unit, or leave --web.systemd-socket out"
+        "--web.systemd-socket: systemd has passed no socket, or one that takes no connections; start "
+        "joulo-exporter by a socket unit with ListenStream= and Accept=no, or leave the flag out"
     )
 
 

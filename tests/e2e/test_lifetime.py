@@ -28,7 +28,7 @@ from support.processes import (
 )
 from support.simulator import in_thread, recorded, scenario, simulator
 
-from joulo_exporter.simulator import Cadence, Household, Scenario, serve
+from joulo_exporter.simulator import Household, Scenario, serve
 
 pytestmark = pytest.mark.e2e
 
@@ -68,11 +68,11 @@ def total(seen):
 
 def test_fifty_kills(tmp_path):
     numbers, port = random.Random(7), free_port()
-    cadence = Cadence(session_s=(4, 6), pause_s=(1, 2), credits_delay_s=1, sync_s=1, time_lapse=40)
-    household, counters = Household(Scenario(history_sessions=1500, cadence=cadence)), Counters(port)
+    pace = {"session_s": (4, 6), "pause_s": (1, 2), "credits_delay_s": 1, "time_lapse": 40}
+    household, counters = Household(Scenario(history_sessions=1500, **pace)), Counters(port)
 
     def charged():
-        return sum(session.kwh_hundredths for session in household.sessions_at(household.clock())) / 100
+        return round(sum(session["kwh"] for session in household.sessions_at(household.clock())), 2)
 
     def arrivals():
         paths = ("/chargers", "/energy")

@@ -186,7 +186,7 @@ def evening_of(generation, folder):
     Return the messages, ids of sessions that had ended before the exporter came, of those that are due, and all
     that have ended.
     """
-    household = scenario(session_s=3, pause_s=1, sync_s=1, credits_delay_s=1, history_sessions=40)
+    household = scenario(session_s=3, pause_s=1, credits_delay_s=1, history_sessions=40)
     with simulator(household) as api_url:
         before, phone = set(sessions(api_url)), Phone()
         with Programs(generation, folder, api_url, phone) as programs:

@@ -37,7 +37,7 @@ def test_a_ca_file_is_read_again_at_a_reload_and_no_log_shows_the_password_of_th
         (tmp_path / "joulo.yml").write_text(json.dumps({"api": section, "intervals": intervals}))
         with running(command, log, {"JOULO_TOKEN": TOKEN}) as process:
             shows('joulo_up{endpoint="chargers"} 0')
-            shows("no CA in api.ca_file has signed it, and only those are trusted; correct that file")
+            shows("if a CA of your own has signed it, name its file in api.ca_file")
             assert api.heads == []
             trusted.write_text(certificates.text("ca.crt"))
             process.send_signal(signal.SIGHUP)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 import time
 
 import pytest
@@ -10,7 +11,7 @@ from support.simulator import in_thread, simulator
 
 from joulo_exporter.sharding import shard_of
 from joulo_exporter.simulator import DEMO_TOKEN as TOKEN
-from joulo_exporter.simulator import Cadence, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.simulator import Household, Scenario, SimulatedApi, serve
 
 pytestmark = pytest.mark.e2e
 
@@ -22,11 +23,10 @@ COUNTERS = ("joulo_total_kwh", "joulo_ere_credits_total", "joulo_sessions_total"
 @contextlib.contextmanager
 def households(folder):
     """Serve a household for each account behind one address, as the API does; yield the URL."""
-    cadence = Cadence(session_s=(3, 4), pause_s=(1, 1), credits_delay_s=1, sync_s=1)
+    pace = {"session_s": (3, 4), "pause_s": (1, 1), "credits_delay_s": 1}
     served = {
         f"Bearer {token}": SimulatedApi(
-            Household(Scenario(seed=number, history_sessions=210 + number, cadence=cadence)),
-            {token},
+            Household(Scenario(seed=number, history_sessions=210 + number, **pace)), {token}
         )
         for number, token in enumerate(TOKENS.values())
     }
@@ -119,4 +119,4 @@ def test_a_shard_without_accounts_serves(tmp_path):
     assert 'joulo_exporter_shard_ordinal{shard_ordinal="1"} 1.0' in metrics
     assert "joulo_up" not in metrics
     log = (tmp_path / "exporter.log").read_text()
-    assert 'msg="this shard has no accounts" shard=1 total_shards=2 accounts=0' in log
+    assert re.search(r"msg=starting version=\S+ accounts=0 shard=1 total_shards=2\n", log)

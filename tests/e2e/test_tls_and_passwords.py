@@ -89,5 +89,5 @@ def test_a_changed_web_configuration_holds_without_a_restart_and_a_reload_says_w
     file.write_text(CONFIGURATION)
     assert protected.curl("/-/reload", *LOGIN, "--request", "POST")[0] == "200"
     log = protected.log.read_text()
-    assert 'msg="web configuration in force"' in log
+    assert "tls=true telemetry_path=/metrics" in log
     assert [secret for secret in (PASSWORD, HASH, HASH[-20:], "PRIVATE KEY", "Basic ") if secret in log] == []

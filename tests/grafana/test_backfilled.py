@@ -11,6 +11,7 @@ from support.known_history import HOME
 from support.ledger_rig import written
 from support.processes import filled_prometheus
 from support.programs import GENERATIONS
+from support.simulator import chargers_of, sessions_of
 
 from joulo_exporter.cli import main
 from joulo_exporter.simulator import Household, Scenario
@@ -37,7 +38,7 @@ def history(tmp_path_factory):
     """(what backfill prints, its last moment)."""
     folder = tmp_path_factory.mktemp("ledger")
     household = Household(Scenario(history_days=DAYS), clock=lambda: NOW)
-    written(folder, *household.sessions_at(NOW), chargers=household.chargers_at(NOW), now_seconds=NOW)
+    written(folder, *sessions_of(household, NOW), chargers=chargers_of(household, NOW), now_seconds=NOW)
     with pytest.MonkeyPatch.context() as patch, (folder / "history.om").open("w+") as output:
         patch.setattr("time.time", lambda: NOW)
         patch.setenv("JOULO_TOKEN", "joulo_of_a_test")

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.ledger_rig import NOW, LedgerRig, finished, held, live
 
-from joulo_exporter.errors import ApiStatusError, ApiTimeoutError
-from joulo_exporter.ledger import Pause, Totals
+from joulo_exporter.errors import ApiError, ApiTimeoutError
+from joulo_exporter.ledger.account import Pause
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 
@@ -155,7 +156,7 @@ def test_endpoints_outlive_the_process(rig):
         body = rig.ledger.load()[0]["chargers"].body
         assert msgspec.json.decode(body, type=tuple[Charger, ...]) == (live(session_id),)
     failed = Pause(rig.now_seconds + 60, 120.0, 1)
-    for error in (ApiTimeoutError("slow"), ApiStatusError("x" * 999, status=502)):
+    for error in (ApiTimeoutError("slow"), ApiError("x" * 999, status=502)):
         rig.ledger.record_failure("chargers", error, failed)
     rig.reopen()
     record = rig.ledger.load()[0]["chargers"]

@@ -11,9 +11,9 @@ from msgspec.structs import replace
 from support.ledger_rig import finished, full_disk, live, page_of, statements_of
 
 from joulo_exporter.errors import LedgerError
-from joulo_exporter.ledger import AccountLedger, Batches, Database, Pause
 from joulo_exporter.ledger import database as database_module
-from joulo_exporter.ledger.database import LARGEST_BATCH
+from joulo_exporter.ledger.account import AccountLedger, Pause
+from joulo_exporter.ledger.database import LARGEST_BATCH, Batches, Database
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.wire import ApiResponse
 
@@ -126,9 +126,11 @@ async def test_a_batch_that_fails_as_a_whole_ends_no_later_one(batches, database
 
 async def test_cancelled_work_writes_nothing(batches, database):
     (ledger,) = accounts(database, 1)
-    batches(ledger.begin_request, "chargers", PAUSE).cancel()
-    await batches(int)
-    assert asked(ledger) == set()
+    cancelled, other = (asyncio.ensure_future(batches(ledger.begin_request, name, PAUSE)) for name in "ab")
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await other
+    assert asked(ledger) == {"b"}
 
 
 async def test_a_batch_waits_for_its_interval_unless_it_is_full_or_the_last(tmp_path):
@@ -137,8 +139,11 @@ async def test_a_batch_waits_for_its_interval_unless_it_is_full_or_the_last(tmp_
     (ledger,) = accounts(database, 1)
     batches.interval_s = 1000.0
     await batches(int)
-    await asyncio.gather(*(batches(int) for _ in range(LARGEST_BATCH)))
-    late = batches(ledger.begin_request, "chargers", PAUSE)
+    for _ in range(2):
+        some = asyncio.gather(*(batches(int) for _ in range(LARGEST_BATCH // 2)))
+        await batches.tend()
+        await asyncio.gather(some, *(batches(int) for _ in range(LARGEST_BATCH - LARGEST_BATCH // 2)))
+    late = asyncio.ensure_future(batches(ledger.begin_request, "chargers", PAUSE))
     await batches.tend()
     assert asked(ledger) == set()
     await batches.close()

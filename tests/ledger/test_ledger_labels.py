@@ -1,7 +1,8 @@
 import pytest
 from support.ledger_rig import NOW, RESYNC_S, finished, held, history_of, live, page_of
 
-from joulo_exporter.ledger import Totals, keep_configured
+from joulo_exporter.ledger.account import keep_configured
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import Charger
 from joulo_exporter.models.session import Session
 from joulo_exporter.models.wire import ApiResponse
@@ -102,6 +103,10 @@ def test_a_charger_that_is_linked_anew_goes_on_under_its_label_and_counts_once(r
     assert held(book.chargers) == {"new-id": Totals(500, 0, 5, 300_000)}
     rig.reopen()
     assert rig.book() == book
+    for _ in range(3):  # what has not come back stays: it may have left the API along with the former id
+        rig.now_seconds += RESYNC_S
+        rig.whole_walk(history_of(5, charger_id="new-id", **moved)[:2])
+    assert rig.book().history.sessions == 5
 
 
 def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig):
@@ -117,34 +122,59 @@ def test_sessions_that_move_before_the_charger_is_linked_anew_bring_it_along(rig
 def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_over(rig):
     twins = (Charger("old-id", slug="p1", nickname="Paal"), Charger("twin", slug="p2", nickname="Paal"))
     rig.chargers(*twins)
-    rig.whole_walk(
-        [finished("t", charger_id="twin"), finished("s", at_seconds=1_780_000_000.0, charger_id="old-id")],
-        size=100,
-    )
-    rig.book()
+    mine = [finished("s", charger_id="old-id"), finished("r", at_seconds=NOW - 9e6, charger_id="old-id")]
+    own = [finished("t", charger_id="twin", kwh_hundredths=300, ended_at_seconds=NOW - 9e5)]
+    own += [
+        finished("u", at_seconds=NOW - 9e6, charger_id="twin")
+    ]  # the one session of the two that looks like "r"
+    rig.whole_walk(own + mine)
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S
-    assert rig.whole_walk([finished("t", charger_id="twin")]) == [0, 1]
+    rig.whole_walk(own)
     assert rig.book().labels == {"old-id": "p1", "twin": "p2"}
-    assert held(rig.book().chargers) == dict.fromkeys(("old-id", "twin"), Totals(100, 0, 1, 60_000))
+    assert {each.truth.kwh_hundredths for each in rig.book().chargers.values()} == {100, 400}
+
+
+def test_a_charger_without_sessions_keeps_its_label_apart_from_another_one_of_its_name(rig):
+    twins = Charger("old-id", nickname="Paal"), Charger("twin", nickname="Paal")
+    for shown in (twins, twins[1:], twins):
+        rig.chargers(*shown)
+        rig.whole_walk([finished("t", charger_id="twin", kwh_hundredths=0)])
+        assert rig.book().labels["twin"] == "paal-twin"
 
 
 def test_sessions_that_come_back_under_other_ids_count_once_before_the_next_resync(rig):
     rig.chargers(OPRIT)
-    rig.whole_walk(history_of(30, charger_id="old-id"))
-    assert held(rig.book().chargers) == {"old-id": Totals(3000, 0, 30, 1_800_000)}
-    rig.now_seconds += 600
+    rig.whole_walk(before := history_of(30, charger_id="old-id"))
     rig.chargers(ANEW)
-    rig.book()
     anew = history_of(30, prefix="anew", charger_id="new-id")
-    assert rig.whole_walk(anew) == [0, 29, 30] * 3  # two walks, since so many sessions are missing
+    assert rig.whole_walk(anew) == [0, 29, 30]
     assert (rig.book().labels, rig.book().history.sessions) == ({"new-id": "oprit"}, 30)
     assert held(rig.book().chargers) == {"new-id": Totals(3000, 0, 30, 1_800_000)}
-    assert rig.whole_walk(anew) == [0]
+    for charger, listed in [(OPRIT, before), (ANEW, anew)] * 2:
+        rig.chargers(charger)
+        assert rig.whole_walk(listed) == [0]
+        assert rig.book().history.sessions == 30
 
 
-@pytest.mark.parametrize("noticed", [True, False])
-def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed):
+@pytest.mark.parametrize(
+    ("was", "moved"),
+    [
+        ({}, {"kwh_hundredths": 110, "ended_at_seconds": NOW}),  # energy and end were corrected meanwhile
+        ({"started_at_seconds": None}, {"started_at_seconds": None}),
+        ({"ended_at_seconds": None}, {"kwh_hundredths": 110}),
+    ],
+)
+def test_the_only_session_of_a_charger_counts_once_if_it_comes_back_before_the_new_id(rig, was, moved):
+    rig.chargers(OPRIT)
+    rig.whole_walk([finished("s", charger_id="old-id", **was)])
+    rig.whole_walk([new := finished("new", **({"charger_id": "new-id"} | was | moved))])
+    rig.chargers(ANEW)
+    assert sum(each.truth.kwh_hundredths for each in rig.book().chargers.values()) == new.kwh_hundredths
+
+
+@pytest.mark.parametrize(("noticed", "charger_id"), [(True, "new-id"), (False, "new-id"), (True, "unknown")])
+def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed, charger_id):
     """Whether ``/chargers`` has shown by then that its charger was linked anew or not."""
     old, night = finished("old", charger_id="old-id"), {"at_seconds": rig.now_seconds - 7200}
     rig.chargers(OPRIT)
@@ -154,8 +184,20 @@ def test_a_session_that_comes_back_under_another_id_is_no_news(rig, noticed):
     rig.now_seconds += 3700
     rig.chargers(ANEW if noticed else OPRIT)
     new = finished("new", charger_id="new-id", at_seconds=rig.now_seconds - 600)
-    rig.whole_walk([new, finished("s+", charger_id="new-id", **night)])
+    rig.whole_walk([new, finished("s+", charger_id=charger_id, **night)])
     assert [session.id for session in rig.book().ended] == ["new"]
+    rig.chargers(ANEW)
+    assert ([session.id for session in rig.book().ended], rig.book().history.sessions) == (["new"], 3)
+
+
+def test_sessions_of_two_chargers_that_look_the_same_both_count(rig):
+    """Their chargers began and ended together, on a schedule or in a power cut."""
+    rig.chargers(Charger("c1"), Charger("c2"))
+    both = [finished(f"s{n}", charger_id=f"c{n % 2 + 1}", at_seconds=NOW - 9000 * (n // 2 + 1)) for n in range(8)]
+    for _ in range(3):
+        rig.whole_walk(both, size=3)
+        assert {each.truth.kwh_hundredths for each in rig.book().chargers.values()} == {400}
+        rig.now_seconds += RESYNC_S
 
 
 def test_a_charger_of_the_same_name_whose_sessions_are_others_takes_none_away(rig):
@@ -199,17 +241,18 @@ def test_a_response_with_an_unreadable_record_takes_no_charger_for_gone(rig):
     assert set(rig.book().labels) == {"old-id", "c9"}
 
 
-def test_a_charger_that_moves_to_another_account_leaves_no_series_behind(rig):
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_charger_that_moves_to_another_account_leaves_no_session_behind(rig, gone):
     history = history_of(30)
     rig.chargers(live(None))
     rig.whole_walk(history)
     rig.book()
-    rig.chargers()
+    rig.chargers(*([] if gone else [live(None)]))
     other = rig.of_account("work")
     other.whole_walk(history)
     rig.now_seconds += RESYNC_S
     rig.whole_walk([])  # no session at all: believed, since the other account has them
-    assert (rig.book().labels, rig.book().chargers, rig.book().history.sessions) == ({}, {}, 0)
+    assert (rig.book().labels, rig.book().history.sessions) == ({} if gone else {"c1": "c1"}, 0)
     assert held(other.book().chargers) == {"c1": Totals(3000, 0, 30, 1_800_000)}
 
 

@@ -15,10 +15,11 @@ from support.ledger_rig import RESYNC_S, LedgerRig, held
 from joulo_exporter.clock import local_month
 from joulo_exporter.config.schema import Tariffs
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.ledger import Totals, history
+from joulo_exporter.ledger import history
 from joulo_exporter.ledger.book import by_charger, read_book, totals_by_tag
 from joulo_exporter.ledger.database import AccountTables
 from joulo_exporter.ledger.reader import LedgerReader
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import Charger, LiveSession, Tags, normal_tag
 from joulo_exporter.models.session import UNKNOWN_CHARGER, Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse

@@ -10,8 +10,9 @@ from support.ledger_rig import LedgerRig, finished, history_of, live
 from support.statement_history import at_home, local
 
 from joulo_exporter.errors import LedgerDamagedError, LedgerError, LedgerVersionError
-from joulo_exporter.ledger import FILE_NAME, Totals
 from joulo_exporter.ledger.reader import read_ledger
+from joulo_exporter.ledger.sessions import Totals
+from joulo_exporter.ledger.storage import FILE_NAME
 
 
 def test_one_moment_is_read_while_the_exporter_writes(rig):
@@ -22,7 +23,7 @@ def test_one_moment_is_read_while_the_exporter_writes(rig):
         assert [s.id for s in reader.sessions("home")] == ["s0", "s1", "s2"]
         rig.whole_walk([finished("new"), *history_of(3)])
         assert reader.completeness("home").sessions == 3
-        assert reader.held_totals("home", {})[0]["c1"].held.kwh_hundredths == 300
+        assert reader.held_totals("home", {})["charger"]["c1"].held.kwh_hundredths == 300
     with read_ledger(rig.folder) as reader:
         assert reader.completeness("home").sessions == 4
 

@@ -3,9 +3,8 @@
 import pytest
 from support.ledger_rig import NOW, finished, held, history_of, live
 
-from joulo_exporter.ledger import Totals
 from joulo_exporter.ledger.reader import read_ledger
-from joulo_exporter.ledger.sessions import UNDECIDED, StoredTotals
+from joulo_exporter.ledger.sessions import UNDECIDED, StoredTotals, Totals
 from joulo_exporter.models.charger import normal_tag
 
 START = NOW - 1000
@@ -124,6 +123,7 @@ ACTIVE = ("listed", {"ended_at_seconds": None, "status": "charging", "kwh_hundre
     [
         pytest.param([LIVE, OTHER_LIVE, GONE, OTHER], id="while it is in progress"),
         pytest.param([LIVE, GONE, OTHER], id="at its end"),
+        pytest.param([LIVE, (*OTHER_LIVE[:1], OTHER_LIVE[1] | {"charger_id": "c2"})], id="and another charger"),
         pytest.param([LIVE, ACTIVE, OTHER_LIVE, OTHER_ACTIVE, OTHER_LIVE], id="after it was listed"),
         pytest.param([LIVE, OTHER_ACTIVE, LIVE, OTHER_ACTIVE, LIVE, GONE, OTHER], id="in one endpoint for ever"),
         pytest.param([LISTED, ("listed", OTHER[1] | {"ended_at_seconds": START + 61})], id="with another end"),

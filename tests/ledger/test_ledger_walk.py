@@ -4,7 +4,7 @@ import msgspec
 import pytest
 from support.ledger_rig import RESYNC_S, finished, held, history_of, live, page_of
 
-from joulo_exporter.ledger import Walk, next_page
+from joulo_exporter.ledger.history import Walk, next_page
 from joulo_exporter.models.session import UNKNOWN_CHARGER
 
 P = 100

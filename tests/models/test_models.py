@@ -1,6 +1,7 @@
 """The API's responses: which records are left out, what their fields mean, and when a response has failed."""
 
 import json
+from functools import partial
 
 import msgspec
 import pytest
@@ -9,14 +10,21 @@ from hypothesis import strategies as st
 from support.snapshots import FIXTURES
 
 from joulo_exporter.errors import ApiResponseError
-from joulo_exporter.models.charger import Charger, LiveSession, Tags, normal_tag, parse_chargers
-from joulo_exporter.models.ere import parse_ere_position, parse_ere_price
-from joulo_exporter.models.session import Energy, Month, parse_energy, parse_sessions
-from joulo_exporter.models.wire import Plausibility, unix_seconds
+from joulo_exporter.models import charger as of_chargers
+from joulo_exporter.models import ere
+from joulo_exporter.models import session as of_sessions
+from joulo_exporter.models.charger import Charger, LiveSession, Tags, normal_tag
+from joulo_exporter.models.session import Energy, Month
+from joulo_exporter.models.wire import Plausibility, read_response, unix_seconds
 
 NOW = Plausibility(1781809000.0)  # 2026-06-18T18:56:40Z, ten minutes after the latest moment of the payloads
 
 
+parse_chargers = partial(read_response, parse=of_chargers.parse_chargers)
+parse_sessions = partial(read_response, parse=of_sessions.parse_sessions)
+parse_energy = partial(read_response, parse=of_sessions.parse_energy)
+parse_ere_position = partial(read_response, parse=ere.parse_ere_position)
+parse_ere_price = partial(read_response, parse=ere.parse_ere_price)
 PARSERS = (parse_chargers, parse_sessions, parse_energy, parse_ere_position, parse_ere_price)
 PAYLOADS = zip(PARSERS, ("chargers", "sessions", "energy", "ere-position", "ere-price"), strict=True)
 
@@ -88,7 +96,8 @@ def test_a_charger_that_comes_as_before_is_not_read_again():
     memory: dict[int, Charger] = {}
 
     def read(*records):
-        return parse_chargers(json.dumps({"chargers": records}).encode(), NOW, memory)
+        parse = partial(of_chargers.parse_chargers, memory=memory)
+        return read_response(json.dumps({"chargers": records}).encode(), NOW, parse)
 
     former = read(first, second, broken, flawed)
     latest = read(second, first | {"latest_meter_wh": 1001}, broken, flawed)
@@ -303,6 +312,7 @@ def test_anything_else_is_no_timestamp(text):
         (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
         (rb"whole \uD83D\uDE00", "whole \U0001f600"),
         (rb"no escape: \\ud83d", r"no escape: \ud83d"),
+        (rb"no escape: \\ud8", r"no escape: \ud8"),
         (rb"\\\ud83d", "\\\ufffd"),
         (rb"\u00e9\ud7ff\ue000", "\u00e9\ud7ff\ue000"),
     ],

@@ -4,10 +4,10 @@ import pytest
 from support.poller_rig import CHARGER, STALE_AFTER_S, Rig, at_work, charger, chargers, listed, live, sessions
 from support.snapshots import fixture
 
-from joulo_exporter.errors import ApiStatusError
+from joulo_exporter.errors import ApiError
 from joulo_exporter.models.charger import Charger
 
-OUTAGE = ApiStatusError("502", status=502)
+OUTAGE = ApiError("502", status=502)
 LIVE = {
     "chargers": ("joulo_charg", "joulo_session_kwh", "joulo_session_start", "joulo_session_info"),
     "energy": ("joulo_account", "joulo_month"),
@@ -106,7 +106,7 @@ async def test_a_crash_right_after_the_request_went_out_does_not_repeat_it(tmp_p
 
 @pytest.mark.parametrize("jump_s", [-86_400.0, 86_400.0])
 async def test_a_reload_keeps_the_throttle_though_the_wall_clock_jumps(jump_s):
-    async with at_work(chargers=ApiStatusError("429", status=429, retry_after_s=500.0)) as rig:
+    async with at_work(chargers=ApiError("429", status=429, retry_after_s=500.0)) as rig:
         rig.clock.step_wall(jump_s)
         await rig.reload(stale_after_s=30.0)
         await rig.clock.advance(499)

@@ -16,10 +16,10 @@ TABLE = {
     "a charger": (GOOD, "200", 60.0),
     "401": (errors.ApiRefusalError("401", status=401), "401", 60.0),
     "403": (errors.ApiRefusalError("403", status=403), "403", 60.0),
-    "429, long": (errors.ApiStatusError("429", status=429, retry_after_s=500.0), "429", 500.0),
-    "429, short": (errors.ApiStatusError("429", status=429, retry_after_s=5.0), "429", 60.0),
-    "429, year": (errors.ApiStatusError("429", status=429, retry_after_s=999_999.0), "429", 86_400.0),
-    "503, long": (errors.ApiStatusError("503", status=503, retry_after_s=120.0), "503", 120.0),
+    "429, long": (errors.ApiError("429", status=429, retry_after_s=500.0), "429", 500.0),
+    "429, short": (errors.ApiError("429", status=429, retry_after_s=5.0), "429", 60.0),
+    "429, year": (errors.ApiError("429", status=429, retry_after_s=999_999.0), "429", 86_400.0),
+    "503, long": (errors.ApiError("503", status=503, retry_after_s=120.0), "503", 120.0),
     "no JSON": (b"", "invalid", 60.0),
     "timeout": (errors.ApiTimeoutError("late"), "timeout", 60.0),
     "refused": (errors.ApiConnectionError("no"), "connection", 60.0),
@@ -62,7 +62,7 @@ async def late(rig: Rig, after_s: float, error: errors.ApiError) -> errors.ApiEr
 
 async def test_retry_after_counts_from_the_answer_not_from_the_question():
     async with Rig() as rig:
-        refusal = errors.ApiStatusError("429", status=429, retry_after_s=100.0)
+        refusal = errors.ApiError("429", status=429, retry_after_s=100.0)
         rig.api.answers["chargers"] = lambda _: late(rig, 8, refusal)
         await rig.start()
         await rig.clock.advance(107.5)
@@ -119,7 +119,7 @@ async def test_the_last_refusal_of_the_token_is_told_from_failures_since_across_
         assert rig.value(REFUSED, endpoint="chargers") == refused_at
         assert rig.value("joulo_last_refresh_timestamp_seconds", endpoint="chargers") > refused_at
         assert rig.value(REFUSED, endpoint="sessions") is None
-        rig.api.answers["chargers"] = errors.ApiStatusError("/chargers: 503, out of order", status=503)
+        rig.api.answers["chargers"] = errors.ApiError("/chargers: 503, out of order", status=503)
         await rig.restart(away_s=3600)
         assert rig.value("joulo_up", endpoint="chargers") == 0
         assert rig.value(REFUSED, endpoint="chargers") is None

@@ -4,11 +4,11 @@ import pytest
 from support.poller_rig import PAGE_S, SESSIONS_S, Rig, at_work, charger, chargers, listed, live, sessions
 
 from joulo_exporter.config.schema import HistoryConfig
-from joulo_exporter.errors import ApiStatusError
+from joulo_exporter.errors import ApiError
 
 OFTEN = HistoryConfig(resync_interval_s=4 * 3600.0)
 
-OUTAGE = ApiStatusError("502", status=502)
+OUTAGE = ApiError("502", status=502)
 
 
 def offsets(rig: Rig) -> list[int | None]:

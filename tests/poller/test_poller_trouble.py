@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 from support.poller_rig import ENERGY_S, Rig, at_work, charger, chargers, live
 
-from joulo_exporter.errors import ApiStatusError, LedgerError
+from joulo_exporter.errors import ApiError, LedgerError
 
-OUTAGE = ApiStatusError("502", status=502)
+OUTAGE = ApiError("502", status=502)
 
 
 def raising(error):
@@ -41,7 +41,7 @@ async def test_a_ledger_that_cannot_note_the_outcome_ends_nothing(monkeypatch, c
     async with at_work(tmp_path) as rig:
         if method == "record_failure":
             rig.api.answers["chargers"] = OUTAGE
-        state = rig.poller._endpoints["chargers"]
+        state = rig.poller.endpoints["chargers"]
         with monkeypatch.context() as broken:
             broken.setattr(
                 *((state, "record") if method == "record_chargers" else (rig.ledger, method)), raising(error)

@@ -1,6 +1,7 @@
 """How often the API is asked: pauses, and 5,000 accounts."""
 
 import heapq
+import math
 import random
 from collections import Counter
 from itertools import pairwise
@@ -13,8 +14,10 @@ from support.fake_clock import START_S, FakeClock
 from support.poller_rig import CONFIG, PLAN
 
 from joulo_exporter.accounts import first_delays
-from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import EndpointRecord, Pause, Walk
+from joulo_exporter.errors import ApiError, ApiTimeoutError
+from joulo_exporter.ledger.account import EndpointRecord, Pause
+from joulo_exporter.ledger.history import Outcome, Walk
+from joulo_exporter.models.session import SessionPage
 from joulo_exporter.models.wire import ApiResponse
 from joulo_exporter.poller.endpoint import (
     FAILURE_JITTER_SHARE,
@@ -22,7 +25,6 @@ from joulo_exporter.poller.endpoint import (
     LONGEST_BACK_OFF_S,
     LONGEST_RETRY_AFTER_S,
     account_endpoints,
-    pause_after_failure,
 )
 
 intervals = st.floats(0.01, 1e6)
@@ -31,14 +33,19 @@ moments = st.floats(-1e12, 1e12)
 failures = st.integers(0, 10_000)
 
 
-@given(interval_s=intervals, count=failures, fraction=fractions, asked=st.none() | st.floats(0, 1e9))
+@given(interval_s=intervals, count=failures, fraction=fractions, asked=st.none() | st.floats(0, math.inf))
 def test_a_failure_is_followed_by_the_interval_at_least_and_retry_after_is_obeyed(
     interval_s, count, fraction, asked
 ):
-    pause_s = pause_after_failure(interval_s, count, fraction, asked)
-    assert pause_s >= max(interval_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
-    longest_s = max(interval_s, LONGEST_BACK_OFF_S) * (1 + FAILURE_JITTER_SHARE)
-    assert pause_s <= max(longest_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S))
+    config = replace(CONFIG, intervals=dict.fromkeys(CONFIG.intervals, interval_s))
+    state = account_endpoints(replace(PLAN, config=config), FakeClock(), lambda: fraction)[0]
+    state.restore(EndpointRecord(pause=Pause(START_S, 0.0, count)), Walk())
+    state.requested()
+    state.failed(ApiError("429", status=429, retry_after_s=asked))
+    assert state.pause.failures == count + 1
+    pause_s, asked_s = state.pause.length_s, min(asked or 0.0, LONGEST_RETRY_AFTER_S)
+    assert pause_s >= max(interval_s, asked_s)
+    assert pause_s <= max(max(interval_s, LONGEST_BACK_OFF_S) * (1 + FAILURE_JITTER_SHARE), asked_s)
 
 
 @given(requested=moments, now=moments, length_s=st.floats(0, 1e6), count=failures, interval_s=intervals)
@@ -61,7 +68,7 @@ ACCOUNTS = 5000
 HOUR_S = 3600.0
 DAY_BEFORE_S = START_S - 86_400.0
 MEAN_PER_S = ACCOUNTS * (1 / 60 + 1 / 600 + 1 / 3600)
-NOTHING = ApiResponse(())
+NOTHING = ApiResponse(SessionPage(()))
 
 
 def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], list[float]]:
@@ -78,7 +85,7 @@ def asked_in_an_hour(record: EndpointRecord | None) -> dict[tuple[int, str], lis
         moments[account, name].append(now_s)
         clock.move_to(now_s)
         state.requested()
-        state.succeeded(NOTHING)
+        state.succeeded(NOTHING, Outcome())
         heapq.heappush(due, (state.due_mono_s, account, name, state))
     return moments
 
@@ -119,7 +126,7 @@ def test_accounts_that_hang_leave_request_slots_for_the_others():
         clock.move_to(now_s)
         if account % 10:
             state.requested()
-            state.succeeded(NOTHING)
+            state.succeeded(NOTHING, Outcome())
         elif state not in asking:
             asking.add(state)
             state.requested()

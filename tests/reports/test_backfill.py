@@ -19,12 +19,13 @@ from support.exposition import timed_samples_of
 from support.grafana import Prometheus, Viewer
 from support.ledger_rig import finished, history_of, live, written
 from support.processes import DATABASES, query
+from support.simulator import chargers_of, sessions_of
 
 from joulo_exporter.ledger.reader import RecordedSession
 from joulo_exporter.metrics import FAMILIES
 from joulo_exporter.models.charger import Charger, Tags, normal_tag
 from joulo_exporter.models.session import Session
-from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, value_of
+from joulo_exporter.reports.backfill import HISTORY, TimedSession, Timeline, samples_of
 from joulo_exporter.simulator import Household, Scenario
 from joulo_exporter.snapshot import Snapshot, ended_sessions, live_chargers
 
@@ -62,7 +63,8 @@ def timed(start_ms, length_ms, kwh=0, **known):
 def values(sessions, metric, ticks):
     """Return the value at each tick; ``None`` where there is none."""
     family = next(family for family in FAMILIES if family.name == metric)
-    return [value_of(family, snapshot) for _, _, snapshot in Timeline("c1", "c1", sessions).snapshots(ticks)]
+    past = Timeline("c1", "c1", sessions).snapshots(ticks)
+    return [next((value for _, value in samples_of(family, snapshot)), None) for _, snapshot in past]
 
 
 SOME = st.lists(st.builds(timed, st.integers(0, 1000), st.integers(0, 500), st.integers(0, 9000))).map(
@@ -193,7 +195,7 @@ def test_samples_are_few_and_at_full_hours_while_nothing_changes(printed_at):
 def test_the_last_samples_are_what_the_exporter_serves(tmp_path, capsys, account):
     vehicles = {normal_tag("04A1B2C3D4E580"): "tesla"}
     household, now = Household(Scenario(history_days=60)), time.time()
-    chargers, sessions = household.chargers_at(now), household.sessions_at(now)
+    chargers, sessions = chargers_of(household, now), sessions_of(household, now)
     known = {"now_seconds": now, "name": account or "", "vehicles": vehicles}
     book = written(tmp_path, *sessions, chargers=chargers, **known)
     accounts = f"accounts: [{{name: {account}, token_env: JOULO_TOKEN}}]\n" if account else ""

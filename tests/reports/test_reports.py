@@ -103,28 +103,29 @@ def test_a_known_ledger_gives_the_golden_reports(tmp_path, capsys, monkeypatch, 
 
 
 @pytest.mark.parametrize(
-    ("zone", "named", "warned"),
+    ("name", "named", "warned"),
     [
         ("Europe/Amsterdam", "Europe/Amsterdam", False),
         (":Europe/Amsterdam", "Europe/Amsterdam", False),
         ("JLO-9:45", "JLO-9:45", False),
         ("Europe/Amsterdamm", "UTC", True),
         ("UTC", "UTC", False),
+        ("<UTC>0", "<UTC>0", False),
         (None, "/".join(dict.fromkeys(time.tzname)), False),
     ],
 )
 def test_the_summary_names_the_time_zone_and_an_unknown_one_is_a_warning(
-    odd, capsys, monkeypatch, zone, named, warned
+    odd, capsys, monkeypatch, zone, name, named, warned
 ):
-    if zone is None:
+    if name is None:
         monkeypatch.delenv("TZ", raising=False)
     else:
-        monkeypatch.setenv("TZ", zone)
+        zone(name)
     _, _, err = run(capsys, "sessions", f"--config.file={odd}")
     *before, summary = [line.removeprefix("joulo-exporter: ") for line in err.splitlines()]
     assert summary.startswith("the ledger is complete: 4 sessions")
     assert summary.endswith(f"; times in {named}")
-    warning = f"warning: this system does not know the time zone {zone!r} of TZ: dates and times are in UTC"
+    warning = f"warning: this system does not know the time zone {name!r} of TZ: dates and times are in UTC"
     assert before == [warning] * warned
 
 
@@ -257,6 +258,11 @@ def test_any_name_stays_text(tmp_path, capsys, monkeypatch, text):
     assert head[1] == text
     assert charger[1:3] == [text, "c1"]
     assert session[4] == text
+
+
+def test_a_charger_without_a_nickname_has_that_of_its_latest_session(tmp_path, capsys):
+    written(tmp_path, finished("one", charger_nickname="Oprit"), chargers=[Charger("c1")])
+    assert ["c1", "Oprit", "c1", "unknown"] in cells_of(statement(capsys, config_of(tmp_path, "")))
 
 
 def test_an_agreed_price_stands_in_for_every_tariff(ledger, capsys):

@@ -3,7 +3,8 @@
 import random
 import uuid
 
-from joulo_exporter.ledger import Book, Completeness, HeldTotals, StoredSession, Totals
+from joulo_exporter.ledger.book import Book, Completeness, HeldTotals
+from joulo_exporter.ledger.sessions import StoredSession, Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES, Charger, LiveSession
 from joulo_exporter.models.session import Energy, Month
 from joulo_exporter.snapshot import Durations, EndedSession, EndpointHealth, LiveCharger, Snapshot
@@ -96,5 +97,5 @@ def _health(chance: random.Random, name: str, interval_s: float, requests: int, 
     return EndpointHealth(
         endpoint=name, interval_s=interval_s, up=True, requests={"200": requests, "503": 2},
         succeeded_at_seconds=START_S + 60.0 * refreshed + chance.randrange(60_000) / 1000,
-        durations=Durations((*buckets, requests, requests), requests, requests * 0.2137),
+        durations=Durations((*buckets, *[requests] * 3), requests * 0.2137),
     )  # fmt: skip

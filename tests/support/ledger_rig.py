@@ -10,19 +10,12 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from joulo_exporter.ledger import (
-    FILE_NAME,
-    PAGE_SIZE,
-    AccountLedger,
-    Book,
-    Database,
-    HeldTotals,
-    Pause,
-    Totals,
-    Walk,
-    next_page,
-)
-from joulo_exporter.ledger.database import migrations
+from joulo_exporter.ledger.account import AccountLedger, Pause
+from joulo_exporter.ledger.book import Book, HeldTotals
+from joulo_exporter.ledger.database import Database, migrations
+from joulo_exporter.ledger.history import PAGE_SIZE, Walk, next_page
+from joulo_exporter.ledger.sessions import Totals
+from joulo_exporter.ledger.storage import FILE_NAME
 from joulo_exporter.models.charger import Charger, LiveSession
 from joulo_exporter.models.session import Session, SessionPage
 from joulo_exporter.models.wire import ApiResponse

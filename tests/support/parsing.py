@@ -4,16 +4,16 @@ import copy
 from functools import partial
 
 from joulo_exporter.models import charger, ere, session
-from joulo_exporter.models.wire import Plausibility
+from joulo_exporter.models.wire import Plausibility, read_response
 
 MISSING = object()
 ANYTHING = Plausibility(now_seconds=4e9, max_power_kw=1e9)
 
-parse_chargers = partial(charger.parse_chargers, plausibility=ANYTHING)
-parse_sessions = partial(session.parse_sessions, plausibility=ANYTHING)
-parse_energy = partial(session.parse_energy, plausibility=ANYTHING)
-parse_ere_position = partial(ere.parse_ere_position, plausibility=ANYTHING)
-parse_ere_price = partial(ere.parse_ere_price, plausibility=ANYTHING)
+parse_chargers = partial(read_response, plausibility=ANYTHING, parse=charger.parse_chargers)
+parse_sessions = partial(read_response, plausibility=ANYTHING, parse=session.parse_sessions)
+parse_energy = partial(read_response, plausibility=ANYTHING, parse=session.parse_energy)
+parse_ere_position = partial(read_response, plausibility=ANYTHING, parse=ere.parse_ere_position)
+parse_ere_price = partial(read_response, plausibility=ANYTHING, parse=ere.parse_ere_price)
 
 
 def changed(document, path, value):

@@ -18,8 +18,9 @@ from support.parsing import ANYTHING
 
 from joulo_exporter.config.schema import load_config
 from joulo_exporter.exposition import Exposition
-from joulo_exporter.ledger import PAGE_SIZE, Database
-from joulo_exporter.models.wire import Plausibility
+from joulo_exporter.ledger.database import Database
+from joulo_exporter.ledger.history import PAGE_SIZE
+from joulo_exporter.models.wire import Plausibility, read_response
 from joulo_exporter.poller.endpoint import Plan
 from joulo_exporter.poller.poller import Poller
 
@@ -79,7 +80,7 @@ class ScriptedApi:
             raise answer
         body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
         bounds = Plausibility(self.clock.now(), self.max_power_kw) if self.max_power_kw else ANYTHING
-        return endpoint.parse(body, bounds)
+        return read_response(body, bounds, endpoint.parse)
 
     def moments(self, endpoint: str) -> list[float]:
         """Return when an endpoint was asked, on the monotonic clock."""

@@ -2,14 +2,18 @@
 
 import asyncio
 import contextlib
+import json
 import threading
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from support.parsing import parse_chargers, parse_sessions
 
-from joulo_exporter.simulator import BASE_PATH, Cadence, Household, Scenario, SimulatedApi, serve
+from joulo_exporter.models.charger import Charger
+from joulo_exporter.models.session import Session
+from joulo_exporter.simulator import BASE_PATH, Household, Scenario, SimulatedApi, serve
 
 Served = TypeVar("Served")
 
@@ -37,6 +41,17 @@ def recorded(running: SimulatedApi) -> list[SeenRequest]:
     return seen
 
 
+def chargers_of(household: Household, moment_seconds: float) -> list[Charger]:
+    """Return the chargers of a household at a moment, as the exporter reads them."""
+    return list(parse_chargers(json.dumps({"chargers": household.chargers_at(moment_seconds)}).encode()).content)
+
+
+def sessions_of(household: Household, moment_seconds: float) -> list[Session]:
+    """Return all sessions of a household at a moment, as the exporter reads them."""
+    body = json.dumps({"sessions": household.sessions_at(moment_seconds)})
+    return list(parse_sessions(body.encode()).content.sessions)
+
+
 @contextlib.contextmanager
 def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterator[Served]:
     """Enter a server in a thread with an event loop of its own, so that a test can wait; yield what it yields."""
@@ -59,9 +74,7 @@ def in_thread(server: contextlib.AbstractAsyncContextManager[Served]) -> Iterato
 
 def scenario(session_s: float, pause_s: float, *, time_lapse: float = 40, **more) -> Scenario:
     """Return a household whose sessions and pauses are all as long."""
-    pace = {name: more.pop(name) for name in ("credits_delay_s", "sync_s") if name in more}
-    cadence = Cadence(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **pace)
-    return Scenario(cadence=cadence, **more)
+    return Scenario(session_s=(session_s, session_s), pause_s=(pause_s, pause_s), time_lapse=time_lapse, **more)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,9 @@ from support.ledger_rig import LedgerRig
 from support.parsing import parse_chargers, parse_energy, parse_ere_position, parse_ere_price, parse_sessions
 
 from joulo_exporter.errors import ApiTimeoutError
-from joulo_exporter.ledger import PAGE_SIZE, Book, EndpointRecord, Pause, Refreshes
+from joulo_exporter.ledger.account import EndpointRecord, Pause, Refreshes
+from joulo_exporter.ledger.book import Book
+from joulo_exporter.ledger.history import PAGE_SIZE
 from joulo_exporter.metrics import JouloCollector
 from joulo_exporter.models.charger import IdTagMode, Tags
 from joulo_exporter.snapshot import Durations, EndpointHealth, Snapshot, ended_sessions, live_chargers

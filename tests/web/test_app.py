@@ -154,19 +154,7 @@ NOT_READY = "not ready: not every endpoint of every account has been tried yet"
 INTERNAL = "internal server error; the exporter's log tells more"
 RELOADED = "configuration reloaded"
 NOT_ENABLED = "Lifecycle API is not enabled: start joulo-exporter with --web.enable-lifecycle"
-ELSEWHERE = "a web page of another site may not reload the configuration"
-PI = {"Host": "pi.local:9973"}
-OWN_PAGES = [
-    {"Sec-Fetch-Site": "same-origin", "Origin": "https://proxied.example"},
-    {"Sec-Fetch-Site": "none"},
-    PI | {"Origin": "http://pi.local:9973"},
-]
-OTHER_PAGES = [
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site"},
-    PI | {"Origin": "http://evil.example"},
-    PI | {"Origin": "null"},
-]
+A_PAGE = "a web page may not reload the configuration"
 
 
 @pytest.mark.parametrize(
@@ -179,8 +167,9 @@ OTHER_PAGES = [
         ("POST /metrics", {}, {}, 405, "POST is not allowed here; use GET, HEAD"),
         ("GET /-/reload", {}, {}, 405, "GET is not allowed here; use POST, PUT"),
         ("PUT /-/reload", {}, {}, 200, RELOADED),
-        *(("POST /-/reload", headers, {}, 200, RELOADED) for headers in OWN_PAGES),
-        *(("POST /-/reload", headers, {"reload": FAIL}, 403, ELSEWHERE) for headers in OTHER_PAGES),
+        ("POST /-/reload", {}, {}, 200, RELOADED),
+        ("POST /-/reload", {"Origin": "http://evil.example"}, {"reload": FAIL}, 403, A_PAGE),
+        ("POST /-/reload", {"Origin": "null"}, {"reload": FAIL}, 403, A_PAGE),
         ("POST /-/reload", {}, {"reload": FAULTY}, 500, "failed to reload: c.yaml: write 60s"),
         ("POST /-/reload", {}, {"reload": None}, 403, NOT_ENABLED),
         ("GET /metrics", {"Accept": "text/html"}, {"metrics": FAIL}, 500, INTERNAL),

@@ -174,8 +174,6 @@ SAME = {
         "X-Frame-Options: sameorigin, X-XSS-Protection: '1', Content-Security-Policy: \"default-src 'none'\"}}"
     ),
     "blank header": 'http_server_config: {headers: {Strict-Transport-Security: ""}}',
-    "blank header of known values": 'http_server_config: {headers: {X-Frame-Options: ""}}',
-    "null header of known values": "http_server_config: {headers: {X-Content-Type-Options: null}}",
     "header in small letters": "http_server_config: {headers: {x-frame-options: deny}}",
     "user": user(HASH),
     "user of version a": user(HASH.replace("$2y", "$2a")),
@@ -198,6 +196,8 @@ DIFFERENT = {
     # Quotes mean nothing to us, and a blank is a key without a value, as everywhere in our configuration.
     "quoted boolean": ("http_server_config: {http2: 'true'}", True, NEVER),
     "blank version": (tls("min_version: ''"), True, NEVER),
+    "null header of known values": ("http_server_config: {headers: {X-Frame-Options: null}}", True, NEVER),
+    "a version of no TLS": ("tls_server_config: {min_version: TLS12}", False, ALWAYS),
     # Python's bcrypt does not know the version of 1997, and no tool writes a longer hash.
     "hash of version 2": (user(HASH.replace("$2y", "$2")), False, ALWAYS),
     "hash that is too long": (user(f"{HASH}xx"), False, ALWAYS),

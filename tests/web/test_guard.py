@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-from aiohttp import http_parser, web, web_protocol
+from aiohttp import http_parser, web_protocol
 from support.certificates import client_tls, server_tls
 from support.http_shapes import HOST, MALFORMED, SHAPES, get, post
 from support.web import LAST_REQUEST, REQUEST, always, connected, exchange, serving, to_the_end
@@ -16,7 +16,6 @@ from support.web import LAST_REQUEST, REQUEST, always, connected, exchange, serv
 from joulo_exporter.exposition import Body
 from joulo_exporter.web import guard
 from joulo_exporter.web.guard import Limits
-from joulo_exporter.web.server import listening
 
 LIMITS = Limits()
 SOON = Limits(request_s=0.05, idle_s=0.05, write_s=0.1, grace_s=0.0)
@@ -67,8 +66,8 @@ async def test_an_idle_connection_is_closed_after_its_response_and_a_missing_bod
     async with serving(limits=SOON) as address:
         assert (await exchange(address, REQUEST)).endswith(b"\r\n\r\njoulo_up 1\n")
         response = await exchange(address, SLOW_RELOAD)
-    assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\nServer: joulo-exporter\r\n")
-    assert response.endswith(b"\r\n\r\nthe request took too long to arrive\n")
+    assert response.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert response.endswith(b"\r\n\r\nRequest Timeout\n")
 
 
 async def test_a_client_that_does_not_read_is_cut_off(encryption):
@@ -174,6 +173,17 @@ async def test_a_slow_body_does_not_keep_its_place():
         assert await to_the_end(slow) == b""
 
 
+async def test_a_client_that_leaves_within_its_body_is_no_event(caplog):
+    async with serving() as address:
+        async with connected(address) as (_, writer):
+            writer.write(SLOW_RELOAD)
+            for _ in range(50):
+                await asyncio.sleep(0)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    assert caplog.records == []
+
+
 async def test_unread_responses_together_stay_within_their_bound(encryption):
     """The slowest readers are dropped first, and the latest scrape gets a whole response."""
     tls, options = encryption
@@ -192,7 +202,7 @@ async def test_unread_responses_together_stay_within_their_bound(encryption):
 
 async def test_a_silent_tls_handshake_has_its_time_and_gives_its_place(certificates):
     tls, trusting = server_tls(certificates), client_tls(certificates)
-    async with serving(limits=Limits(handshake_s=0.05), tls=tls) as address:
+    async with serving(limits=Limits(request_s=0.05), tls=tls) as address:
         assert await exchange(address, b"") == b""
     async with (
         serving(limits=Limits(connections=2), tls=tls) as address,
@@ -238,21 +248,6 @@ async def test_a_scraper_that_stays_may_ask_as_often_as_it_likes():
             await reader.readuntil(b"joulo_up 1\n")
 
 
-async def test_a_response_that_has_begun_is_followed_by_no_other():
-    """In an application whose handlers do not look after that themselves."""
-
-    async def begin_and_fail(request):
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(b"begun")
-        raise ZeroDivisionError
-
-    application = web.Application()
-    application.router.add_get("/metrics", begin_and_fail)
-    async with listening(application, ["127.0.0.1:0"], tls=lambda: None) as (address,):
-        assert (await exchange(address, REQUEST)).count(b"HTTP/1.1 ") == 1
-
-
 @pytest.mark.parametrize(
     ("descriptors", "plain", "with_tls"),
     [(1024, 512, 128), (200, 100, 100), (64, 16, 16), (50, 4, 4), (-1, 512, 128)],
@@ -273,11 +268,9 @@ def test_the_numbers_of_the_documentation():
         f"is the {LIMITS.connections + 1}th at the same time",
         f"for more than {LIMITS.grace_s:.0f} s",
         f"while the responses of {LIMITS.stalled} others stand still",
-        f"more than {guard.MAX_HEADERS} headers",
         f"more than {guard.MAX_REQUEST // 1024} KiB for one request",
         f"a body of more than {guard.MAX_BODY:,} bytes",
         f"With TLS there are {guard.TLS_CONNECTIONS} places",
-        f"TLS handshake may take {LIMITS.handshake_s:.0f} s",
     ):
         assert sentence in text
 

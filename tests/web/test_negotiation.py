@@ -44,9 +44,9 @@ RULES = {
     TEXT: [
         # the weight of a format is that of the most specific range, not of the heaviest
         f"*/*;q=0.9, {OM};q=0.1, text/plain;q=0.2",
-        # equal weights: specificity, then order
+        # equal weights: specificity, then the older format
         f"{OM}, text/plain;version=0.0.4",
-        f"text/plain, {OM}",
+        f"{OM}, text/plain",
         # q=0 excludes
         f"{OM};q=0, */*;q=0.1",
         f"text/plain;q=0, {OM};q=0.000",
@@ -62,7 +62,6 @@ RULES = {
         f"text/plain;q=0., {OM};q=1.",
         f"text/*;q=0.9, text/plain;q=0.1, {OM};q=0.5",
         f"text/plain, {OM};version=1.0.0",
-        f"{OM}, text/plain",
         "*/*;q=0.5, application/*;q=0.5",
         "text/plain;q=0, */*;q=0.1",
         f"{OM};version=2.0.0, {OM};q=0.1",

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from support.golden import golden
 from support.snapshots import DRIVEWAY, GARAGE, TAG, Household, fixture, recorded, recorded_snapshot
 
-from joulo_exporter.ledger import Totals
+from joulo_exporter.ledger.sessions import Totals
 from joulo_exporter.models.charger import KNOWN_STATUSES
 from joulo_exporter.snapshot import EndedSession, EndpointHealth, Snapshot
 from joulo_exporter.web.page import LANGUAGES, View, content_security_policy, page_html
@@ -104,7 +104,7 @@ def corrected():
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_golden_page(monkeypatch, language):
     """Of the recorded answers, of corrections, of an account that begins, and of the public feed."""
-    monkeypatch.setattr("joulo_exporter.web.page.__version__", "1.2.3")
+    monkeypatch.setattr("joulo_exporter.language.__version__", "1.2.3")
     beginning = Snapshot("new", (EndpointHealth("chargers", 60.0),))
     feed = Snapshot(None, (EndpointHealth("ere_price", 3600.0, up=False, error="timed out"),), public=True)
     stored = {"persistent": language == "en"}
