@@ -108,12 +108,12 @@ def _sums(sessions: Sequence[Json], prefix: str = "") -> Json:
 
 
 def price_json(moment_seconds: float) -> Json:
-    """Return the body of the public price feed; it is updated at the start of each week."""
-    monday_seconds = moment_seconds - (moment_seconds - 4 * _DAY_S) % _WEEK_S
+    """Return the body of the public price feed; it is updated each Monday at nine."""
+    updated_seconds = moment_seconds - (moment_seconds - 4 * _DAY_S - 9 * 3600) % _WEEK_S
     current = {
-        "mid_eur": _market_price(monday_seconds),
-        "week_number": datetime.fromtimestamp(monday_seconds, UTC).isocalendar().week,
-        "updated_at": timestamp(monday_seconds + 9 * 3600),
+        "mid_eur": _market_price(updated_seconds),
+        "week_number": datetime.fromtimestamp(updated_seconds, UTC).isocalendar().week,
+        "updated_at": timestamp(updated_seconds),
     }
     return {"ok": True, "current": current}
 

@@ -304,7 +304,8 @@ def test_positions_add_up_and_quarters_become_final_and_are_paid_one_after_the_o
 
 
 async def test_the_price_changes_once_a_week_and_is_that_of_the_sessions(client, clock):
-    prices = [price_json(at(6, day))["current"] for day in range(15, 23)]
+    assert price_json(at(6, 15))["current"]["updated_at"] == "2026-06-08T09:00:00Z"  # not yet of that day
+    prices = [price_json(at(6, day) + 9 * 3600)["current"] for day in range(15, 23)]
     assert [price["updated_at"] for price in prices[:7]] == ["2026-06-15T09:00:00Z"] * 7
     assert prices[7]["updated_at"] == "2026-06-22T09:00:00Z"
     assert [price["week_number"] for price in prices] == [25] * 7 + [26]
