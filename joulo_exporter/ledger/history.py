@@ -423,7 +423,7 @@ def _wait_has_grown(since_seconds: float, former_seconds: float, now_seconds: fl
 
 
 def _withdraw_moved(tables: AccountTables, newest: Collection[str]) -> None:
-    """Withdraw sessions of unlinked chargers that another account has too.
+    """Withdraw sessions of unlinked chargers, and of the unknown one, that another account has too.
 
     Only a charger's last session tells whether it has moved: the history of a charger that is gone may be long.
     While the newest page of this account lists that session, both accounts have the charger.

@@ -113,11 +113,8 @@ def load_web_config(path: Path | None) -> WebConfig:
         raise where.child("rate_limit.burst").fault("is 0, so that no request would pass; write 1 or more")
     for position, name in enumerate(file.basic_auth_users):  # numbered, since it may be a password
         if ":" in name:
-            raise (
-                where.child("basic_auth_users")
-                .item(position)
-                .fault("its name has a colon in it, which basic authentication cannot carry; choose another")
-            )
+            user = where.child("basic_auth_users").item(position)
+            raise user.fault("its name has a colon in it, which basic authentication cannot carry; choose another")
     return WebConfig(
         users=file.basic_auth_users,
         headers=msgspec.to_builtins(file.http_server_config.headers),

@@ -124,9 +124,7 @@ def test_a_charger_of_the_same_name_that_was_there_along_with_it_takes_nothing_o
     rig.chargers(*twins)
     mine = [finished("s", charger_id="old-id"), finished("r", at_seconds=NOW - 9e6, charger_id="old-id")]
     own = [finished("t", charger_id="twin", kwh_hundredths=300, ended_at_seconds=NOW - 9e5)]
-    own += [
-        finished("u", at_seconds=NOW - 9e6, charger_id="twin")
-    ]  # the one session of the two that looks like "r"
+    own += [finished("u", at_seconds=NOW - 9e6, charger_id="twin")]  # looks like "r"
     rig.whole_walk(own + mine)
     rig.chargers(twins[1])
     rig.now_seconds += RESYNC_S
